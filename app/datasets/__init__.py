@@ -1,0 +1,1 @@
+"""Uploaded tables: stored, typed, profiled."""

@@ -1,0 +1,157 @@
+"""The HTTP of data sets."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool
+from pydantic import TypeAdapter, ValidationError
+
+from app.bodies import StrictRoute
+from app.datasets import service
+from app.datasets.receiving import Upload, receive
+from app.datasets.schemas import UPLOAD_BODY, DatasetChanges, DatasetDetail, DatasetItem, Rows
+from app.dependencies import Context, ContextDep, ReadSessionDep
+from app.errors import problems
+from app.idempotency import Once, StreamedOnceDep
+from app.ids import new_id
+from app.names import Label, Tag
+from app.paging import Cursor, Limit, Page
+from app.problems import Busy, Conflict, Invalid, NotFound, StorageFull, TooLarge, UnsupportedMediaType
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
+
+DEFAULT_NAME = "data set"
+COUNTED_HERE = sys.maxsize  # the route counts what it streams, against settings.max_upload_bytes
+
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
+
+
+@router.post(
+    "",
+    summary="Upload a data set",
+    status_code=201,
+    response_model=DatasetDetail,
+    responses=problems(Invalid, TooLarge, UnsupportedMediaType, Busy, StorageFull),
+    openapi_extra=UPLOAD_BODY,
+    max_body_size=COUNTED_HERE,
+)
+async def create_dataset(
+    request: Request,
+    context: ContextDep,
+    once: StreamedOnceDep,
+    name: Annotated[
+        Label | None,
+        Query(
+            description="A label of your choice; left out, the file's name or 'data set'.",
+            examples=["penguins"],
+        ),
+    ] = None,
+) -> Response:
+    """Upload a table: CSV, TSV, NDJSON, JSON (a list of objects), Parquet or Arrow IPC, at most a gigabyte.
+
+    The types of the columns are found in the data and can be corrected with PATCH. In CSV the first line
+    holds the names of the columns; the delimiter is a comma, or the semicolon or tab if only that divides
+    the first line; lines without any value are left out. Missing values are empty fields, `NA`, `N/A`, `NaN`,
+    `null`, `None` and `?`.
+    """
+    dataset_id = new_id("ds")
+    async with contextmanager_in_threadpool(context.storage.scratch(dataset_id)) as folder:
+        upload = await receive(request, folder / "upload", context.settings.max_upload_bytes)
+        label = _label(name or upload.name or DEFAULT_NAME)
+        keep = partial(_keep, context, once, dataset_id, label, upload, folder / "table.arrow")
+        return await to_thread.run_sync(keep, limiter=context.readers)
+
+
+@router.get("", summary="List data sets", responses=problems(Invalid))
+def list_datasets(
+    session: ReadSessionDep,
+    name: Annotated[str | None, Query(description="Only data sets of exactly this name.")] = None,
+    tag: Annotated[Tag | None, Query(description="Only data sets with this tag.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[DatasetItem]:
+    """Data sets, newest first, without their columns."""
+    return service.listed(session, name=name, tag=tag, limit=limit, cursor=cursor)
+
+
+@router.get("/{dataset_id}", summary="Get a data set", responses=problems(NotFound))
+def get_dataset(dataset_id: str, session: ReadSessionDep) -> DatasetDetail:
+    """A data set with the profile of each column and what to look at before training.
+
+    `std` is the population's (divided by the number of values); a figure that makes no sense for a
+    column's type is null.
+    """
+    return service.get(session, dataset_id)
+
+
+@router.get("/{dataset_id}/rows", summary="Get rows of a data set", responses=problems(NotFound, Invalid))
+def list_rows(
+    dataset_id: str,
+    context: ContextDep,
+    limit: Limit = 20,
+    cursor: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[0-9]{1,18}$",
+            description="`next_cursor` of the rows before; left out, the first rows.",
+        ),
+    ] = None,
+) -> Rows:
+    """The table itself, as it is kept: typed, in the order of the upload."""
+    return service.rows(
+        context.database, context.storage, context.settings, dataset_id, offset=int(cursor or 0), limit=limit
+    )
+
+
+@router.patch(
+    "/{dataset_id}",
+    summary="Change a data set",
+    response_model=DatasetDetail,
+    responses=problems(NotFound, Conflict, Invalid, TooLarge, UnsupportedMediaType, Busy, StorageFull),
+)
+async def change_dataset(dataset_id: str, changes: DatasetChanges, context: ContextDep) -> DatasetDetail:
+    """Rename or tag a data set, or correct the types of its columns, which are then profiled anew.
+
+    Jobs that run already go on with the types that they began with.
+    """
+    change = partial(service.change, context.database, context.storage, context.settings, dataset_id, changes)
+    return await to_thread.run_sync(change, limiter=context.readers if changes.columns else None)
+
+
+@router.delete(
+    "/{dataset_id}",
+    summary="Delete a data set",
+    status_code=204,
+    responses=problems(NotFound, Conflict, Busy, StorageFull),
+)
+def delete_dataset(dataset_id: str, context: ContextDep) -> None:
+    """Delete a data set for good. Finished jobs and models keep its name and SHA-256.
+
+    Refused while a job that is not finished needs the rows.
+    """
+    service.delete(context.database, context.storage, dataset_id)
+
+
+def _label(name: str) -> str:
+    try:
+        return _LABEL.validate_python(name)
+    except ValidationError as error:
+        raise Invalid.at("/name", error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def _keep(context: Context, once: Once, dataset_id: str, name: str, upload: Upload, table: Path) -> Response:
+    """Everything after the last byte of an upload; it blocks."""
+    storage = context.storage
+    report = service.read_upload(upload, table, context.settings)
+
+    with service.creating(context.database, storage, dataset_id) as session:
+
+        def create() -> tuple[DatasetDetail, str]:
+            dataset = service.create(session, storage, dataset_id, name, upload, table, report)
+            return dataset, f"/v1/datasets/{dataset_id}"
+
+        return once.answer(session, create, request_sha256=f"{upload.sha256} {upload.format} {name}")

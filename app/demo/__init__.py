@@ -1,0 +1,1 @@
+"""The whole main job over HTTP, on real data, in a terminal."""

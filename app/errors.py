@@ -1,0 +1,136 @@
+"""Every error that reaches a client is an RFC 9457 problem, rendered in one place."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from app.problems import Busy, FieldError, Invalid, Problem, StorageFull, UnsupportedMediaType, to_pointer
+from engine.spec import Path
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetail(BaseModel):
+    """A problem as RFC 9457 has it."""
+
+    type: str = Field(description="What kind of problem it is; stable.", examples=["urn:backpropd:not_found"])
+    title: str = Field(description="The status in words.", examples=["Not Found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    detail: str = Field(description="What went wrong, in a sentence.", examples=["there is no network net_01"])
+    instance: str = Field(description="The path that was asked for.", examples=["/v1/networks/net_01"])
+    errors: list[FieldError] = Field(default=[], description="The fields that are wrong, where known.")
+
+
+def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can answer these problems, for OpenAPI."""
+    return {
+        kind.status: {
+            "description": (kind.__doc__ or "").strip(),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}},
+        }
+        for kind in kinds
+    }
+
+
+def render(request: Request, problem: Problem, *, status: int | None = None) -> JSONResponse:
+    """The one place where a problem becomes an answer."""
+    status = status or problem.status
+    body = ProblemDetail(
+        type=f"urn:backpropd:{problem.code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=problem.detail,
+        instance=request.url.path,
+        errors=problem.errors,
+    )
+    return JSONResponse(body.model_dump(), status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _path_as_sent(error: dict[str, Any], body: object) -> Path:
+    """Pydantic's location without the union tags that it holds: only what stands in the body as sent."""
+    where, *loc = error["loc"]
+    if where != "body":
+        return (where, *loc)
+    path: list[str | int] = []
+    here = body
+    for i, part in enumerate(loc):
+        inside = (isinstance(here, dict) and part in here) or (
+            isinstance(here, list) and isinstance(part, int) and part < len(here)
+        )
+        tag = inside and isinstance(here, dict) and here.get("kind") == part and i + 1 < len(loc) and loc[i + 1] in here
+        if inside and not tag:
+            path.append(part)
+            here = here[part]  # type: ignore[index]  # `inside` says that it is a container with this key
+        elif i == len(loc) - 1 and error["type"] == "missing":
+            path.append(part)
+    return tuple(path)
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"not valid JSON: {error['ctx']['error']} (at character {error['loc'][-1]})"
+    if error["type"] == "extra_forbidden":
+        return "unknown field; see /docs for the fields there are"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _validation_problem(error: RequestValidationError) -> Problem:
+    if isinstance(error.body, bytes):
+        return UnsupportedMediaType("the body must be JSON: send the header Content-Type: application/json")
+    errors = [
+        FieldError(
+            pointer="" if item["type"] == "json_invalid" else to_pointer(_path_as_sent(item, error.body)),
+            detail=_sentence(item),
+        )
+        for item in error.errors()
+    ]
+    first = errors[0]
+    return Invalid(f"{first.pointer or 'the body'}: {first.detail}", errors)
+
+
+def _database_problem(error: OperationalError) -> Problem:
+    """SQLite's own words for a full disk and for a lock that is held too long."""
+    words = str(error.orig)
+    if "disk is full" in words or "disk I/O error" in words:
+        return StorageFull("the disk is full; nothing was changed")
+    if "locked" in words:
+        return Busy("the database is busy; try again")
+    raise error
+
+
+def install(app: FastAPI) -> None:
+    """Render every error of `app` as a problem."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(request: Request, error: Problem) -> JSONResponse:
+        return render(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return render(request, _validation_problem(error))
+
+    @app.exception_handler(OperationalError)
+    async def on_database(request: Request, error: OperationalError) -> JSONResponse:
+        return render(request, _database_problem(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        problem = Problem(str(error.detail), code=HTTPStatus(error.status_code).name.lower())
+        response = render(request, problem, status=error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> JSONResponse:
+        logger.error("unexpected error", exc_info=error)
+        problem = Problem("an error of ours; the log has it under this request's id", code="internal")
+        return render(request, problem, status=500)

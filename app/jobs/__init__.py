@@ -1,0 +1,1 @@
+"""Training jobs: asked for, queued, run, watched."""

@@ -1,0 +1,140 @@
+"""Child process: one training, from the file of the data set to the file of the model.
+
+It knows no database: it tells the worker over a pipe, in JSON. It ends by itself when the worker dies.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import c_byte
+from multiprocessing import connection, parent_process
+from multiprocessing.connection import Connection
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from app.children import limit_memory
+from app.jobs.assignment import Run
+from app.jobs.environment import environment
+from app.problems import Problem
+from app.storage import Storage, publish
+from engine.fitting import Fitting
+from engine.spec import InvalidSpec
+from engine.training import Diverged, Progress
+
+logger = logging.getLogger(__name__)
+
+UPDATE_SECONDS = 0.25  # at most four messages, and so commits, a second
+
+
+class Stopped(Exception):
+    """The worker asked for an end."""
+
+
+class OutOfTime(Exception):
+    """The job's own time limit is over."""
+
+
+def train(run: str, updates: Connection, stop: c_byte) -> None:
+    """Run the training that `run` describes in JSON; `stop` is shared memory that is read each batch."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker to act on
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with_parent()
+    described = Run.model_validate_json(run)
+    with _failures_told(updates):
+        limit_memory(described.memory)
+        with threadpool_limits(described.blas_threads, "blas"):
+            fitting = described.assignment.fitting()
+            _follow(fitting.run(), updates, stop, described.seconds)
+            done = _finish(fitting, described)
+        _send(updates, "done", **done)
+
+
+def _end_with_parent() -> None:
+    """A child outlives a killed parent otherwise."""
+    parent = parent_process()
+    assert parent is not None, "started by multiprocessing"
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _follow(training: Iterator[Progress], updates: Connection, stop: c_byte, seconds: float | None) -> None:
+    """Train; points are gathered and sent a few times a second, whatever the epoch rate."""
+    points: list[dict[str, Any]] = []
+    start = time.monotonic()
+    sent = start - UPDATE_SECONDS  # the first epoch is told at once
+    deadline = start + seconds if seconds else float("inf")
+    for progress in training:
+        now = time.monotonic()
+        if progress.point is not None:
+            points.append(progress.point._asdict())
+        if stop.value:
+            raise Stopped
+        if points and (now - sent >= UPDATE_SECONDS or now > deadline):
+            _send(updates, "points", points=points)
+            points, sent = [], now
+        if now > deadline:
+            raise OutOfTime
+    if points:
+        _send(updates, "points", points=points)
+
+
+def _finish(fitting: Fitting, run: Run) -> dict[str, Any]:
+    """Write the model's file; what the worker needs for the model's row."""
+    model = fitting.model
+    evaluation = fitting.evaluate(model) if fitting.plan.rows.validation else None
+    data = model.to_bytes(run.metadata)
+    final = Storage(run.assignment.data).model(run.model_id)
+    unfinished = run.scratch / final.name
+    unfinished.write_bytes(data)
+    publish(unfinished, final)
+    return {
+        "id": run.model_id,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "task": fitting.plan.task,
+        "features": [feature.model_dump(mode="json") for feature in model.features],
+        "target": model.target.model_dump(mode="json"),
+        "evaluation": evaluation and evaluation.model_dump(mode="json"),
+        "result": {"best_epoch": fitting.best_epoch, "stopped_early": fitting.stopped_early},
+        "environment": environment(),
+    }
+
+
+@contextmanager
+def _failures_told(updates: Connection) -> Iterator[None]:
+    try:
+        yield
+    except Stopped:
+        pass
+    except Diverged as error:
+        _fail(updates, "diverged", str(error))
+    except OutOfTime:
+        _fail(updates, "time_limit", "the job ran longer than its limits.seconds")
+    except InvalidSpec as error:
+        _fail(updates, "invalid", error.detail)
+    except Problem as problem:
+        _fail(updates, problem.code, problem.detail)
+    except MemoryError:
+        _fail(updates, "out_of_memory", "the job needs more memory than the service's memory budget")
+    except Exception as error:
+        logger.exception("the training failed")
+        _fail(updates, "internal", f"an error of ours: {type(error).__name__}; the log has more")
+
+
+def _fail(updates: Connection, code: str, detail: str) -> None:
+    _send(updates, "failed", code=code, detail=detail)
+
+
+def _send(updates: Connection, kind: str, **content: object) -> None:
+    updates.send_bytes(json.dumps({"kind": kind, **content}).encode())

@@ -1,0 +1,8 @@
+"""The life of a job: which status may follow which."""
+
+from typing import Literal
+
+Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+
+UNFINISHED: frozenset[Status] = frozenset({"queued", "running", "paused"})
+FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})

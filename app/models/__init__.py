@@ -1,0 +1,1 @@
+"""Trained networks: versions, lineage, evaluation."""

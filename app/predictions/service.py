@@ -1,0 +1,125 @@
+"""Asking models: the one place where a Model runs.
+
+Imports polars; routes.py imports this module when the first question comes.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import polars as pl
+
+from app.datasets import service as datasets
+from app.dependencies import Context
+from app.models import service as models
+from app.models.schemas import ModelItem
+from app.predictions.reading import Inputs, Records
+from app.predictions.schemas import Evaluated
+from app.problems import Invalid, NotFound
+from engine.encoding import InvalidTarget, InvalidValue, UnreadableTable
+from engine.encoding.columns import cast
+from engine.encoding.records import frame_from_records, frame_from_rows
+from engine.evaluation import AnyEvaluation, evaluate
+from engine.model import Model
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers to rows: `schemas.Predictions` before it is JSON."""
+
+    model_id: str
+    version: int
+    predictions: list[dict[str, object]]
+
+
+def predict(context: Context, ref: str, rows: Records | Inputs) -> Answers:
+    """Answer raw rows; raises `NotFound`, and `Invalid` where a value is of an impossible type."""
+    with context.database.read() as session:
+        found = models.resolve(session, ref)
+    model = _load(context, found)
+    try:
+        if isinstance(rows, Inputs):
+            frame, warnings = frame_from_rows(rows.rows, model.features)
+        else:
+            frame, warnings = frame_from_records(rows.rows, model.features)
+    except InvalidValue as error:
+        raise rows.located(error, model.features) from None
+    answers = [
+        {**prediction, "warnings": of_row}
+        for prediction, of_row in zip(model.predict(frame), warnings, strict=True)
+    ]
+    return Answers(found.id, found.version, answers)
+
+
+def evaluate_on(context: Context, ref: str, dataset_id: str) -> Evaluated:
+    """Hold a model against the rows of a data set; raises `NotFound`, and `Invalid` where they do not fit."""
+    with context.database.read() as session:  # ended before the work: an open one would hold up writers
+        found = models.resolve(session, ref)
+        try:
+            datasets.get(session, dataset_id)
+        except NotFound as problem:
+            raise Invalid.at("/dataset_id", problem.detail) from None
+    model = _load(context, found)
+    try:
+        frame, warnings = _rows(model, pl.read_ipc(context.storage.dataset(dataset_id)))
+        if frame.height * model.encoder.width * 4 > context.settings.memory_budget:
+            raise Invalid.at("/dataset_id", f"{frame.height:,} rows are more than memory can hold at once")
+        evaluation = _evaluate(model, frame)
+    except InvalidTarget as error:
+        raise Invalid.at("/dataset_id", f"{error.detail} (of the rows that have a target)") from None
+    except UnreadableTable as error:
+        raise Invalid.at("/dataset_id", error.detail) from None
+    except FileNotFoundError:
+        raise Invalid.at("/dataset_id", f"data set {dataset_id} has just been deleted") from None
+    return Evaluated(
+        model_id=found.id,
+        version=found.version,
+        dataset_id=dataset_id,
+        rows=frame.height,
+        warnings=warnings,
+        evaluation=evaluation,
+    )
+
+
+def _load(context: Context, found: ModelItem) -> Model:
+    """The model, from memory or from its file."""
+
+    def load() -> Model:
+        data = context.storage.model(found.id).read_bytes()
+        if sha256(data).hexdigest() != found.sha256:
+            raise RuntimeError(f"the file of {found.id} is damaged")
+        return Model.from_bytes(data)
+
+    try:
+        return context.loaded.get(found.id, 2 * found.bytes, load)  # parameters and gradients
+    except FileNotFoundError:
+        raise NotFound(f"model {found.id} has just been deleted") from None
+
+
+def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The rows that can be evaluated, with the columns that are needed, and what is odd about them."""
+    targets = model.target.columns
+    features = {feature.name: feature for feature in model.features}
+    missing = [name for name in (*features, *targets) if name not in frame.columns]
+    if missing:
+        raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, missing))}")
+    frame = frame.select(dict.fromkeys((*features, *targets)))
+    complete = frame.drop_nulls(targets)
+    if complete.is_empty():
+        raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")
+    warnings = []
+    if dropped := frame.height - complete.height:
+        warnings.append(f"{dropped} rows without {' or '.join(targets)} are left out")
+    complete = cast(complete, {name: feature.type for name, feature in features.items()})
+    for name, feature in features.items():
+        if absent := complete[name].null_count():
+            warnings.append(f"{name} is missing in {absent} rows")
+        if feature.categories is not None:
+            unseen = complete[name].drop_nulls().is_in(feature.categories).not_().sum()
+            if unseen:
+                warnings.append(f"{unseen} rows have an unseen category in {name}")
+    return complete, warnings
+
+
+def _evaluate(model: Model, frame: pl.DataFrame) -> AnyEvaluation:
+    x = model.encoder.encode(frame)
+    return evaluate(model.target, model.answers_to(x), model.target.truth(frame, x))

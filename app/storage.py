@@ -1,0 +1,109 @@
+"""Files: written whole or not at all.
+
+A file is written in a folder under `tmp/` that its process holds a lock on, fsynced, renamed to its
+final name, and the final folder is fsynced; only then may a row name it. The kernel drops the lock
+when the process dies, so a sweep knows which folders nobody will finish.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.problems import StorageFull
+
+MINUTE = 60
+DAY = 24 * 3600
+
+
+class Storage:
+    """The data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.datasets = self.root / "datasets"
+        self.models = self.root / "models"
+        self.tmp = self.root / "tmp"
+        self.run = self.root / "run"
+        for folder in (self.datasets, self.models, self.tmp, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def dataset(self, dataset_id: str) -> Path:
+        """Where the table of a data set lies, as Arrow IPC."""
+        return self.datasets / f"{dataset_id}.arrow"
+
+    def model(self, model_id: str) -> Path:
+        """Where a model lies, as safetensors."""
+        return self.models / f"{model_id}.safetensors"
+
+    @contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """A folder of one's own for unfinished files, removed at the end."""
+        folder = self.tmp / name
+        folder.mkdir()
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with full_disk_told():
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def sweep(self) -> None:
+        """Remove the scratch folders of processes that died."""
+        for folder in self.tmp.iterdir():
+            if time.time() - folder.stat().st_mtime < MINUTE:  # its owner may be about to lock it
+                continue
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+    def orphans(self) -> Iterator[Path]:
+        """Final files older than a day, to be removed where no row names them."""
+        for path in [*self.datasets.iterdir(), *self.models.iterdir()]:
+            if time.time() - path.stat().st_mtime > DAY:
+                yield path
+
+
+def publish(unfinished: Path, final: Path) -> None:
+    """Make a finished file durable under its final name."""
+    with full_disk_told():
+        sync(unfinished)
+        unfinished.rename(final)
+        sync(final.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the kernel write a file or folder to the disk; an error is never retried."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file whose row is gone already."""
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Turn the system's ways to say that the disk is full into a problem."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StorageFull("the disk is full; nothing was stored") from error
+        raise

@@ -1,0 +1,273 @@
+"""One column of a table -> columns of numbers, fitted on training rows and saved with the model as JSON.
+
+An encoder's first output columns are the values, its last one says "missing" (1) or not (0), where training
+rows had missing values: at prediction a missing value is then nothing new to the network.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from engine.arrays import Array
+from engine.encoding.description import ColumnType, Feature
+from engine.spec import Spec
+
+Scaling = Literal["standard", "robust"]
+
+CATEGORIES_AT_MOST = 256
+"""Categories that have a column of their own: the most frequent ones; all others are like unknown ones."""
+FARTHEST = 1e6
+"""Scaled values are clipped to +-1e6: no finite input, however absurd, makes an infinite float32 later."""
+
+
+class Scale(Spec):
+    """Bring numbers to a common scale: u = factor (x - center), and in the robust form u / sqrt(1 + (u/3)^2).
+
+    standard: center = mean, factor = 1 / standard deviation (of the population).
+    robust: center = median, factor = 1 / (Q.75 - Q.25), or 2 / (max - min) where the quartiles are equal;
+    Holzmueller et al. 2024, Better by Default, section 3.
+    The factor of a constant is 0.
+    """
+
+    center: float
+    factor: float
+    bounded: bool = Field(description="Whether u / sqrt(1 + (u/3)^2) follows, which keeps within +-3.")
+
+    @classmethod
+    def fit(cls, values: Array, scaling: Scaling) -> "Scale":
+        """Fit to values without missing ones; none at all make a constant."""
+        if not len(values):
+            return cls(center=0.0, factor=0.0, bounded=scaling == "robust")
+        if scaling == "standard":
+            center, spread = float(values.mean()), float(values.std())
+        else:
+            low, first, center, third, high = map(float, np.quantile(values, (0, 0.25, 0.5, 0.75, 1)))
+            spread = third - first or (high - low) / 2
+        constant = values.min() == values.max() or spread < np.finfo(np.float64).tiny
+        return cls(center=center, factor=0.0 if constant else 1 / spread, bounded=scaling == "robust")
+
+    def __call__(self, values: Array) -> Array:
+        """Scale values, in float64."""
+        u: Array = np.clip(self.factor * (values - self.center), -FARTHEST, FARTHEST)
+        if self.bounded:
+            u /= np.sqrt(1 + (u / 3) ** 2)
+        return u
+
+
+class ColumnEncoder(Spec):
+    """The contract: `fit` on training rows, then `encode` any rows of the same type."""
+
+    kind: ColumnType
+    name: str
+    marks_missing: bool = Field(description="Whether the last output column says that the value is missing.")
+
+    @classmethod
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "ColumnEncoder":
+        """Fit to the training rows of a typed column."""
+        raise NotImplementedError
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the output columns, without the one for missing values."""
+        raise NotImplementedError
+
+    def encode_values(self, series: pl.Series, out: Array) -> None:
+        """Write the values into out (rows, len(value_names)), all zeros so far."""
+        raise NotImplementedError
+
+    @property
+    def feature(self) -> Feature:
+        """The column as whoever sends rows must know it."""
+        return Feature(name=self.name, type=self.kind)
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of all output columns."""
+        return self.value_names + ((f"{self.name} missing",) if self.marks_missing else ())
+
+    def encode(self, series: pl.Series, out: Array) -> None:
+        """Write a typed column into out (rows, len(output_names)), all zeros so far."""
+        self.encode_values(series, out[:, : len(self.value_names)])
+        if self.marks_missing:
+            out[:, -1] = series.is_null().to_numpy()
+
+
+class NumericEncoder(ColumnEncoder):
+    """A scaled number; a missing one is the median of the training rows."""
+
+    kind: Literal["numeric"] = "numeric"
+    median: float
+    scale: Scale
+
+    @classmethod
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "NumericEncoder":
+        """Fit the median and the scale. The scale sees the filled column, as training will."""
+        median = _median(series)
+        filled = series.fill_null(median).cast(pl.Float64).to_numpy()
+        return cls(
+            name=series.name,
+            marks_missing=series.has_nulls(),
+            median=median,
+            scale=Scale.fit(filled, scaling),
+        )
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """The column's own name."""
+        return (self.name,)
+
+    def encode_values(self, series: pl.Series, out: Array) -> None:
+        """One scaled column."""
+        out[:, 0] = self.scale(series.cast(pl.Float64).fill_null(self.median).to_numpy())
+
+
+class CategoricalEncoder(ColumnEncoder):
+    """One column a category: 1 in the row's own, 0 in the others; unknown and missing are all zeros."""
+
+    kind: Literal["categorical"] = "categorical"
+    categories: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "CategoricalEncoder":
+        """Take the categories of the training rows, sorted; the most frequent where they are too many."""
+        counts = series.drop_nulls().alias("value").value_counts(name="count")
+        frequent = counts.sort("count", "value", descending=[True, False]).head(CATEGORIES_AT_MOST)
+        return cls(
+            name=series.name,
+            marks_missing=series.has_nulls(),
+            categories=tuple(frequent["value"].sort()),
+        )
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """One name a category."""
+        return tuple(f"{self.name} = {category}" for category in self.categories)
+
+    def encode_values(self, series: pl.Series, out: Array) -> None:
+        """Set the ones."""
+        codes = series.cast(pl.Enum(self.categories), strict=False).to_physical()
+        known = codes.is_not_null().arg_true().to_numpy()
+        out[known, codes.drop_nulls().to_numpy()] = 1
+
+    @property
+    def feature(self) -> Feature:
+        """The column with its categories."""
+        return Feature(name=self.name, type="categorical", categories=self.categories)
+
+
+class BooleanEncoder(ColumnEncoder):
+    """+1 for true, -1 for false, 0 for missing."""
+
+    kind: Literal["boolean"] = "boolean"
+
+    @classmethod
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "BooleanEncoder":
+        """Nothing to learn: 0 already says that a value is missing."""
+        return cls(name=series.name, marks_missing=False)
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """The column's own name."""
+        return (self.name,)
+
+    def encode_values(self, series: pl.Series, out: Array) -> None:
+        """One column of signs."""
+        out[:, 0] = (series.cast(pl.Float64) * 2 - 1).fill_null(0).to_numpy()
+
+
+Part = Literal["year", "month", "day", "weekday", "hour"]
+
+PARTS: dict[Part, Callable[[pl.Series], pl.Series]] = {
+    "year": lambda series: series.dt.year(),
+    "month": lambda series: series.dt.month(),
+    "day": lambda series: series.dt.day(),
+    "weekday": lambda series: series.dt.weekday(),  # Monday is 1
+    "hour": lambda series: series.dt.hour(),
+}
+PERIODS: dict[Part, int] = {"month": 12, "weekday": 7, "hour": 24}
+"""Parts that come around: December is next to January."""
+
+
+class DatetimePart(Spec):
+    """A part of a date that differs among the training rows."""
+
+    part: Part
+    median: float
+    scale: Scale
+
+
+class DatetimeEncoder(ColumnEncoder):
+    """The parts of a date as scaled numbers, those that come around as sine and cosine as well.
+
+    A missing time has the median of each part. Parts that are constant in the training rows (the hour of
+    plain dates) are left out.
+    """
+
+    kind: Literal["datetime"] = "datetime"
+    parts: tuple[DatetimePart, ...]
+
+    @classmethod
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "DatetimeEncoder":
+        """Fit the parts that differ."""
+        parts = []
+        for part in PARTS:
+            values = _part(series, part)
+            median = _median(values)
+            scale = Scale.fit(values.fill_null(median).to_numpy(), scaling)
+            if scale.factor:
+                parts.append(DatetimePart(part=part, median=median, scale=scale))
+        return cls(name=series.name, marks_missing=series.has_nulls(), parts=tuple(parts))
+
+    @cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """One name a part, then its sine and cosine."""
+        names = []
+        for part in self.parts:
+            name = f"{self.name} {part.part}"
+            names += [name, f"{name} sine", f"{name} cosine"] if part.part in PERIODS else [name]
+        return tuple(names)
+
+    def encode_values(self, series: pl.Series, out: Array) -> None:
+        """Part after part. A median between two values is rounded down for the sine and the cosine."""
+        column = 0
+        for part in self.parts:
+            values = _part(series, part.part).fill_null(part.median).to_numpy()
+            out[:, column] = part.scale(values)
+            column += 1
+            if (period := PERIODS.get(part.part)) is not None:
+                # From a table, so that a row's bits do not depend on the rows around it
+                angles = 2 * np.pi * np.arange(period) / period
+                phase = values.astype(np.intp) % period
+                out[:, column] = np.sin(angles)[phase]
+                out[:, column + 1] = np.cos(angles)[phase]
+                column += 2
+
+
+def _median(series: pl.Series) -> float:
+    median = series.cast(pl.Float64).median()
+    return float(median) if isinstance(median, float) else 0.0  # no value at all
+
+
+def _part(series: pl.Series, part: Part) -> pl.Series:
+    return PARTS[part](series).cast(pl.Float64)
+
+
+AnyColumnEncoder = Annotated[
+    NumericEncoder | CategoricalEncoder | BooleanEncoder | DatetimeEncoder, Field(discriminator="kind")
+]
+"""Any column's encoder, told apart by `kind`."""
+
+ENCODERS: dict[
+    ColumnType,
+    type[NumericEncoder] | type[CategoricalEncoder] | type[BooleanEncoder] | type[DatetimeEncoder],
+] = {
+    "numeric": NumericEncoder,
+    "categorical": CategoricalEncoder,
+    "boolean": BooleanEncoder,
+    "datetime": DatetimeEncoder,
+}
+"""The encoder of each type that has one; text has none."""

@@ -1,0 +1,219 @@
+"""What a column of a table means: its type, found in the data or given by the user.
+
+Every value has one reading, wherever it comes from (a CSV field, a JSON value, a later prediction): as
+text it is cleaned and parsed here. A typed column is one of five dtypes:
+
+    numeric      Int64 where every value is a whole number, else Float64
+    boolean      Boolean
+    datetime     Datetime("us") in UTC, without a zone
+    categorical  String
+    text         String, with too many different values to be categories
+"""
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from engine.encoding.description import ColumnType, DatasetWarning
+from engine.encoding.errors import UnreadableTable, shown
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+"""What a missing value looks like as text, white space stripped."""
+TRUE = ("true", "yes", "t", "1")
+FALSE = ("false", "no", "f", "0")
+"""What truth looks like as text, in any case. A column of 0 and 1 is numeric: numbers are tried first."""
+
+CATEGORIES_AT_MOST = 100
+CHARACTERS_AT_MOST = 100
+"""A column of words is text, not categorical, where it has more than 100 distinct values and more than
+half of its values are distinct, or where its values have more than 100 characters on average."""
+
+LARGEST = 1e150
+"""Numbers of a larger magnitude, whose squares overflow, count as infinite, and infinite ones as missing."""
+
+_EXACT = 2.0**53  # below it every whole number has its own float64
+_PROBE = 100  # values that are parsed first, so that a column of words is not parsed three times in full
+_ISO = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+)
+
+
+def infer(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, ColumnType], list[DatasetWarning]]:
+    """Type every column: the typed frame, the types by name, and a warning for each column with infinities.
+
+    Text is read the same way in every format: a String column in which every value that is there parses
+    as a number, a truth value or an ISO 8601 time becomes that. Infinite numbers and NaN become missing. A
+    column without values is numeric. Raises `UnreadableTable` for nested and binary columns.
+    """
+    columns: list[pl.Series] = []
+    types: dict[str, ColumnType] = {}
+    warnings: list[DatasetWarning] = []
+    for series in frame:
+        column, types[series.name] = _infer_column(series)
+        if column.dtype == pl.Float64:
+            if infinite := int(((column.abs() > LARGEST) & column.is_not_nan()).sum()):
+                detail = f"{infinite} infinite values of {series.name} count as missing"
+                warnings.append(DatasetWarning(code="infinite_values", column=series.name, detail=detail))
+            column = _tidy_numbers(column)
+        columns.append(column)
+    return pl.DataFrame(columns), types, warnings
+
+
+def _infer_column(series: pl.Series) -> tuple[pl.Series, ColumnType]:
+    dtype = series.dtype
+    if dtype == pl.String:
+        return _infer_text(clean(series))
+    if dtype == pl.Boolean:
+        return series, "boolean"
+    if dtype.is_integer():
+        whole = series.cast(pl.Int64, strict=False)
+        return (whole if whole.null_count() == series.null_count() else series.cast(pl.Float64)), "numeric"
+    if dtype.is_numeric() or dtype == pl.Null:
+        return series.cast(pl.Float64), "numeric"
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
+        if getattr(dtype, "time_zone", None) is not None:
+            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return series.cast(pl.Datetime("us")), "datetime"
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return clean(series.cast(pl.String)), "categorical"
+    raise UnreadableTable(
+        f"column {series.name!r} holds {dtype} values; "
+        "a column must hold numbers, text, booleans, dates or date-times",
+        series.name,
+    )
+
+
+def _infer_text(text: pl.Series) -> tuple[pl.Series, ColumnType]:
+    present = text.drop_nulls()
+    if present.is_empty():
+        return text.cast(pl.Float64), "numeric"
+    kinds: tuple[ColumnType, ...] = ("numeric", "boolean", "datetime")
+    for kind in kinds:
+        parse = _PARSERS[kind]
+        if parse(present.head(_PROBE)).null_count() == 0:
+            parsed = parse(text)
+            if parsed.null_count() == text.null_count():
+                return parsed, kind
+    distinct = present.n_unique()
+    many = distinct > CATEGORIES_AT_MOST and 2 * distinct > len(present)
+    long = int(present.str.len_chars().sum()) > CHARACTERS_AT_MOST * len(present)
+    return text, "text" if many or long else "categorical"
+
+
+def cast(frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> pl.DataFrame:
+    """The typed `frame` with the columns of `types` read as those types; columns that are so already stay.
+
+    Raises `UnreadableTable` for a name that is no column and for a value that cannot be read so, with its
+    row. Infinite numbers become missing.
+    """
+    for name in types:
+        if name not in frame.columns:
+            raise UnreadableTable(f"there is no column {name!r}", name)
+    return frame.with_columns([_cast_column(frame[name], kind) for name, kind in types.items()])
+
+
+def _cast_column(series: pl.Series, kind: ColumnType) -> pl.Series:
+    if series.dtype in _DTYPES[kind]:
+        return series
+    if kind == "numeric" and series.dtype == pl.Boolean:
+        return series.cast(pl.Int64)
+    text = as_text(series)
+    parsed, bad = parse(text, kind)
+    if bad is not None:
+        raise UnreadableTable(
+            f"column {series.name!r} cannot be {kind}: "
+            f"{shown(text[bad])} in row {bad + 1} is not {EXPECTED[kind]}",
+            series.name,
+            bad,
+        )
+    return parsed
+
+
+def clean(text: pl.Series) -> pl.Series:
+    """Strip white space and turn what stands for a missing value into null."""
+    text = text.str.strip_chars()
+    return text.set(text.is_in(MISSING), None)
+
+
+def as_text(series: pl.Series) -> pl.Series:
+    """The typed values as text that parses back to them; whole floats without a point, as in "2007"."""
+    if series.dtype == pl.Float64:
+        whole = (series == series.floor()) & (series.abs() < _EXACT)
+        return series.cast(pl.Int64, strict=False).cast(pl.String).zip_with(whole, series.cast(pl.String))
+    if series.dtype == pl.Datetime:
+        return series.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+    return series.cast(pl.String)
+
+
+def parse(text: pl.Series, kind: ColumnType) -> tuple[pl.Series, int | None]:
+    """Read cleaned text as `kind`: the typed values and the first row that could not be read, if any."""
+    parsed = _PARSERS[kind](text)
+    bad = parsed.is_null() & text.is_not_null()
+    first = bad.arg_max() if bad.any() else None
+    return (_tidy_numbers(parsed) if parsed.dtype == pl.Float64 else parsed), first
+
+
+def _parse_numbers(text: pl.Series) -> pl.Series:
+    whole = text.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
+
+
+def _parse_booleans(text: pl.Series) -> pl.Series:
+    words = text.str.to_lowercase()
+    return words.is_in(TRUE).zip_with(words.is_in(TRUE + FALSE), pl.Series([None], dtype=pl.Boolean))
+
+
+def _parse_times(text: pl.Series) -> pl.Series:
+    """ISO 8601 dates and date-times, brought to one form first: all parts, a point, an offset."""
+    parts = text.str.extract_groups(_ISO).struct.unnest()
+    day, minute, second, fraction, offset = (pl.col(str(i)) for i in range(1, 6))
+    full = pl.concat_str(
+        day,
+        pl.lit("T"),
+        minute.fill_null("00:00"),
+        pl.lit(":"),
+        second.fill_null("00"),
+        pl.lit("."),
+        fraction.fill_null("0"),
+        offset.replace("Z", "+00:00").fill_null("+00:00"),
+    )
+    times = full.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+    return parts.select(times.dt.replace_time_zone(None)).to_series().alias(text.name)
+
+
+def _as_it_is(text: pl.Series) -> pl.Series:
+    return text
+
+
+def _tidy_numbers(values: pl.Series) -> pl.Series:
+    """NaN and infinities become null; where all that is left are whole numbers, Int64."""
+    values = values.set(values.abs() > LARGEST, None)  # in polars NaN is greater than any number
+    exact = ((values == values.floor()) & (values.abs() < _EXACT)).all()
+    return values.cast(pl.Int64) if exact and values.null_count() < len(values) else values
+
+
+_PARSERS: dict[ColumnType, Callable[[pl.Series], pl.Series]] = {
+    "numeric": _parse_numbers,
+    "boolean": _parse_booleans,
+    "datetime": _parse_times,
+    "categorical": _as_it_is,
+    "text": _as_it_is,
+}
+
+_DTYPES: dict[ColumnType, tuple[pl.DataType, ...]] = {
+    "numeric": (pl.Int64(), pl.Float64()),
+    "boolean": (pl.Boolean(),),
+    "datetime": (pl.Datetime("us"),),
+    "categorical": (pl.String(),),
+    "text": (pl.String(),),
+}
+
+EXPECTED: dict[ColumnType, str] = {
+    "numeric": "a number",
+    "boolean": "a boolean (true or false)",
+    "datetime": "a date or date-time in ISO 8601",
+    "categorical": "text",
+    "text": "text",
+}
+"""How an error names what a column of a type may hold."""

@@ -1,0 +1,104 @@
+"""A table -> the network's input: every feature through its own encoder, into one array of float32."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import Field
+
+from engine.encoding.column_encoders import ENCODERS, AnyColumnEncoder, CategoricalEncoder, Scaling
+from engine.encoding.columns import cast
+from engine.encoding.description import ColumnType, DatasetWarning, Feature
+from engine.encoding.errors import NoUsableFeature
+from engine.spec import Spec
+
+
+class TableEncoder(Spec):
+    """The encoders of all features, in order; the same code encodes at training and at prediction."""
+
+    columns: tuple[AnyColumnEncoder, ...] = Field(min_length=1)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pl.DataFrame,
+        types: Mapping[str, ColumnType],
+        features: Sequence[str],
+        *,
+        scaling: Scaling = "standard",
+    ) -> tuple["TableEncoder", list[DatasetWarning]]:
+        """Fit to the training rows of a typed `frame`.
+
+        Features that say nothing (text, constants, no value at all) are left out with a warning.
+        Raises `NoUsableFeature` when none is left and `UnreadableTable` for a name that is no column.
+        """
+        frame = cast(frame, {name: types.get(name, "text") for name in features})  # raises for no column
+        encoders: list[AnyColumnEncoder] = []
+        warnings: list[DatasetWarning] = []
+        for name in features:
+            left_out = _reason_to_leave_out(frame[name], types[name])
+            if left_out is not None:
+                warnings.append(left_out)
+                continue
+            encoder = ENCODERS[types[name]].fit(frame[name], scaling)
+            encoders.append(encoder)
+            if isinstance(encoder, CategoricalEncoder):
+                warnings += _rare_categories(frame[name], encoder)
+        if not encoders:
+            why = "; ".join(warning.detail for warning in warnings) or "none was given"
+            raise NoUsableFeature(f"no usable feature: {why}")
+        return cls(columns=tuple(encoders)), warnings
+
+    def encode(self, frame: pl.DataFrame) -> NDArray[np.float32]:
+        """Encode a typed frame as x (rows, width).
+
+        Columns of another type are read as the feature's type, further columns are not looked at.
+        Raises `UnreadableTable` for a missing column and for a value of an impossible type.
+        """
+        frame = cast(frame, {feature.name: feature.type for feature in self.features})
+        x = np.zeros((frame.height, self.width), np.float32)
+        start = 0
+        for encoder in self.columns:
+            stop = start + len(encoder.output_names)
+            encoder.encode(frame[encoder.name], x[:, start:stop])
+            start = stop
+        return x
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """What each column of x is, such as "island = Dream"."""
+        return tuple(name for encoder in self.columns for name in encoder.output_names)
+
+    @property
+    def width(self) -> int:
+        """The number of columns of x."""
+        return len(self.output_names)
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The table's columns that are read, in the order of raw `inputs`."""
+        return tuple(encoder.feature for encoder in self.columns)
+
+
+def _reason_to_leave_out(series: pl.Series, kind: ColumnType) -> DatasetWarning | None:
+    name, missing = series.name, series.null_count()
+    if kind == "text":
+        detail = f"{name} holds free text and is left out"
+        return DatasetWarning(code="text_column", column=name, detail=detail)
+    if missing == len(series):
+        detail = f"{name} has no value in the training rows and is left out"
+        return DatasetWarning(code="all_missing", column=name, detail=detail)
+    if not missing and series.n_unique() == 1:
+        detail = f"{name} has the same value in all training rows and is left out"
+        return DatasetWarning(code="constant_column", column=name, detail=detail)
+    return None
+
+
+def _rare_categories(series: pl.Series, encoder: CategoricalEncoder) -> list[DatasetWarning]:
+    distinct, kept = series.drop_nulls().n_unique(), len(encoder.categories)
+    if distinct == kept:
+        return []
+    detail = f"{encoder.name} has {distinct} categories; only the {kept} most frequent are told apart"
+    return [DatasetWarning(code="high_cardinality", column=encoder.name, detail=detail)]

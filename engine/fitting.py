@@ -1,0 +1,275 @@
+"""From a table and a wish to a trained model: the whole way, one step after the other.
+
+fitting = Fitting(Table(frame, types), GoalSpec(target="species"))
+for progress in fitting.run():
+    ...
+model = fitting.model
+model.predict(rows)
+fitting.evaluate(model)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from engine.encoding import ColumnType, DatasetWarning, InvalidTarget, NoUsableFeature, WarningCode
+from engine.encoding.columns import cast
+from engine.encoding.split import lone_classes, split
+from engine.encoding.table import TableEncoder
+from engine.encoding.target import (
+    AnyTarget,
+    ClassTarget,
+    MultilabelTarget,
+    ReconstructionTarget,
+    RegressionTarget,
+    label_text,
+)
+from engine.evaluation import AnyEvaluation, evaluate
+from engine.goal import GoalSpec, LeftOut, Plan, Rows
+from engine.metrics import metric_for
+from engine.model import Model
+from engine.network import Network, NetworkSpec
+from engine.planning import check_target, choose_features, decide_task, rows_with_target
+from engine.randomness import Randomness
+from engine.spec import InvalidSpec
+from engine.summary import NetworkSummary, summarize
+from engine.tasks import DEFAULT_LOSS, Head, fit_head
+from engine.templates import MlpSpec
+from engine.training import DatasetValidation, Examples, FractionValidation, Progress, Trainer, TrainingSpec
+from engine.weights import RowWeights
+
+ITEM_BYTES = 4  # float32
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with the type of each column."""
+
+    frame: pl.DataFrame
+    types: dict[str, ColumnType]
+
+
+class Fitting:
+    """A training from a table: decided when it is made, carried out by `run`.
+
+    The order of the decisions: rows with a target, task, features, split, encoders (fitted on the
+    training rows only), target, network. Raises `InvalidSpec` with the path of the field to blame.
+    """
+
+    plan: Plan
+    network_spec: NetworkSpec  # as it is trained, with everything filled in
+    encoder: TableEncoder
+    target: AnyTarget
+
+    def __init__(
+        self,
+        table: Table,
+        goal: GoalSpec,
+        network: NetworkSpec | None = None,
+        training: TrainingSpec | None = None,
+        validation: Table | None = None,
+    ) -> None:
+        """`network`: the recommended one if None. `validation`: the table that the recipe validates on, if any."""
+        self._spec = training or TrainingSpec()
+        self._goal = goal
+        self._randomness = Randomness(self._spec.seed)
+        self._warnings: list[DatasetWarning] = []
+        self._trainer: Trainer | None = None
+        self._types = table.types
+
+        rows = rows_with_target(goal, table.frame)
+        self._task, reason = decide_task(goal, rows, table.types)
+        check_target(goal, self._task, rows, table.types)
+        features = choose_features(goal, table.types)
+        self._train_rows, self._validation_rows = self._split(rows, validation)
+        self.encoder = self._fit_encoder(features)
+        self.target = self._fit_target()
+        self._weights = RowWeights(
+            goal.sample_weight, self._spec.class_weights, self._train_rows, self.target
+        )
+        self._loss = DEFAULT_LOSS[self._task] if self._spec.loss == "auto" else self._spec.loss
+        self._head = self._fit_head(network or MlpSpec().build())
+        self.network_spec = self._head.network
+        self.plan = self._plan(table.frame.height - rows.height, reason, features)
+
+    def run(self) -> Iterator[Progress]:
+        """Train; yields as `Trainer.run` does and raises `Diverged`. Once only."""
+        batch = min(self._spec.batch_size, self._train_rows.height)
+        shape = (self.target.outputs,)
+        self._network = Network(
+            self.network_spec, (self.encoder.width,), batch=batch, rng=self._randomness.dropout
+        )
+        self._network.init(self._randomness.init)
+        scale = np.array(self.target.stds) if isinstance(self.target, RegressionTarget) else None
+        metric = metric_for(self._task, self._head.link, shape, batch=batch, dtype=np.float32, scale=scale)
+        loss = self._loss.build(shape, batch=batch, dtype=self._network.dtype)
+        self._trainer = Trainer(self._spec, self._network, loss, metric, self._randomness)
+        validation = None
+        if self._validation_rows is not None:
+            validation = self._examples(self._validation_rows)
+        yield from self._trainer.run(self._examples(self._train_rows), validation)
+
+    @property
+    def model(self) -> Model:
+        """The model with the weights that the training has now."""
+        return Model(
+            encoder=self.encoder,
+            network=self.network_spec,
+            link=self._head.link,
+            target=self.target,
+            theta=self._network.theta,
+            state=self._network.state,
+        )
+
+    def evaluate(self, model: Model) -> AnyEvaluation:
+        """The report on the validation rows; without any, on the training rows."""
+        rows = self._train_rows if self._validation_rows is None else self._validation_rows
+        x = self.encoder.encode(rows)
+        return evaluate(self.target, model.answers_to(x), self.target.truth(rows, x))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are kept; None where the last ones are."""
+        return self._trainer and self._trainer.best_epoch
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training."""
+        return self._trainer is not None and self._trainer.stopped_early
+
+    def _examples(self, rows: pl.DataFrame) -> Examples:
+        x = self.encoder.encode(rows)
+        return Examples(x, self.target.encode(rows, x), self._weights.of(rows))
+
+    def _warn(self, code: WarningCode, detail: str, column: str | None = None) -> None:
+        self._warnings.append(DatasetWarning(code=code, column=column, detail=detail))
+
+    def _split(self, rows: pl.DataFrame, table: Table | None) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """Training and validation rows; classes keep their shares."""
+        if isinstance(self._spec.validation, DatasetValidation):
+            assert table is not None, "the caller opens the table that the recipe names"
+            return rows, self._known_rows(rows, table)
+        if not isinstance(self._spec.validation, FractionValidation):
+            return rows, None
+        strata = None
+        if self._task in {"binary", "multiclass"}:
+            labels = rows[self._goal.targets[0]]
+            strata = labels.rank("dense").to_numpy()
+            for label in lone_classes(labels.to_numpy()):
+                self._warn(
+                    "lone_class", f"{label!r} is in one row only, which stays in training", labels.name
+                )
+        train, held_out = split(rows.height, self._spec.validation.fraction, self._randomness.split, strata)
+        return rows[train], rows[held_out]
+
+    def _known_rows(self, rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+        """The rows of a validation table that have targets, of classes that training knows."""
+        at = ("training", "validation", "dataset_id")
+        missing = [name for name in rows.columns if name not in table.types]
+        if missing:
+            raise InvalidSpec(f"the validation data set has no column {missing[0]!r}", at)
+        frame = cast(table.frame.select(rows.columns), self._types).drop_nulls(self._goal.targets)
+        if self._task in {"binary", "multiclass"}:
+            target = self._goal.targets[0]
+            known = frame.filter(pl.col(target).is_in(rows[target].unique().implode()))
+            if known.height < frame.height:
+                self._warn(
+                    "missing_target", f"{frame.height - known.height} validation rows have unknown classes"
+                )
+            frame = known
+        if frame.is_empty():
+            raise InvalidSpec("the validation data set has no rows with a known target", at)
+        return frame
+
+    def _fit_encoder(self, features: list[str]) -> TableEncoder:
+        try:
+            encoder, warnings = TableEncoder.fit(self._train_rows, self._types, features)
+        except NoUsableFeature as error:
+            raise InvalidSpec(str(error), ("features",)) from None
+        self._warnings += warnings
+        return encoder
+
+    def _fit_target(self) -> AnyTarget:
+        names = self._goal.targets
+        try:
+            match self._task:
+                case "binary" | "multiclass":
+                    return ClassTarget.fit(self._train_rows, names, self._task)
+                case "multilabel":
+                    return MultilabelTarget.fit(self._train_rows, names)
+                case "regression":
+                    return RegressionTarget.fit(self._train_rows, names)
+                case "autoencoding":
+                    return ReconstructionTarget(width=self.encoder.width)
+        except InvalidTarget as error:
+            raise InvalidSpec(error.detail, ("target",)) from None
+
+    def _fit_head(self, network: NetworkSpec) -> Head:
+        try:
+            head = fit_head(network, self._task, self._loss, self.target.outputs)
+            out_shape = head.network.build((self.encoder.width,))[-1].out_shape
+            if out_shape != (self.target.outputs,):
+                raise InvalidSpec(
+                    f"the network has outputs of shape {list(out_shape)}, but the target needs "
+                    f"{self.target.outputs}: leave out the last dense layer's units, or make them fit",
+                    ("layers", len(head.network.layers) - 1),
+                )
+        except InvalidSpec as error:
+            raise error.under("training" if error.path == ("loss",) else "network") from None
+        return head
+
+    def _plan(self, dropped: int, reason: str, features: list[str]) -> Plan:
+        if dropped:
+            self._warn("missing_target", f"{dropped} rows without a target are left out")
+        used = {feature.name for feature in self.encoder.features}
+        training = self._train_rows.height
+        validation = 0 if self._validation_rows is None else self._validation_rows.height
+        network = summarize(
+            self.network_spec,
+            (self.encoder.width,),
+            batch=min(self._spec.batch_size, training),
+            slots=self._spec.optimizer.slots,
+        )
+        values = (2 * training + validation) * (
+            self.encoder.width + self.target.outputs
+        )  # 2: shuffled copies
+        return Plan(
+            task=self._task,
+            task_reason=reason,
+            target=list(self._goal.targets),
+            classes=[label_text(label) for label in self.target.classes]
+            if isinstance(self.target, ClassTarget)
+            else None,
+            features=[name for name in features if name in used],
+            left_out=[
+                LeftOut(column=warning.column, reason=warning.detail)
+                for warning in self._warnings
+                if warning.column in set(features) - used
+            ],
+            rows=Rows(
+                total=training + validation + dropped,
+                dropped=dropped,
+                training=training,
+                validation=validation,
+            ),
+            input_shape=[self.encoder.width],
+            outputs=self.target.outputs,
+            loss=self._loss.kind,
+            network=network,
+            memory_bytes=network.training_bytes + values * ITEM_BYTES,
+            estimated_seconds=estimated_seconds(network, self._spec, training, validation),
+            notes=[self._head.note] if self._head.note else [],
+            warnings=self._warnings,
+        )
+
+
+def estimated_seconds(network: NetworkSummary, spec: TrainingSpec, training: int, validation: int) -> float:
+    """A rough estimate for all epochs: calls of NumPy for small networks, multiply-adds for large ones."""
+    calls_a_step = 10 + 8 * len(network.layers)
+    steps = -(-training // spec.batch_size)
+    seconds_of_calls = calls_a_step * steps * 2e-6
+    passes = 3 * training + validation  # a backward pass costs two forward ones
+    seconds_of_arithmetic = network.multiply_adds * passes / 2e10
+    return spec.epochs * (seconds_of_calls + seconds_of_arithmetic)

@@ -1,0 +1,96 @@
+"""The contract of a layer, stated once.
+
+A layer is a differentiable function y = f(x; theta) of a batch of rows. Its spec builds it for a
+known input shape (without the batch axis), so every shape is known before anything is allocated.
+
+Buffers:
+
+- `bind` allocates all that `forward` and `backward` need, for at most `batch` rows; afterwards they
+  take 1..batch rows, use leading slices and allocate nothing.
+- All arrays are C-contiguous and of the dtype of `bind`.
+- A layer owns the array that it returns, until its next call; a layer that changes nothing returns
+  what it got. It never modifies `x`; it may modify `dy`. Whoever gives one array to several layers
+  gives each a copy of its own `dy`.
+- `backward` overwrites the gradients of its parameters; it never adds to them.
+- `backward` belongs to the last `forward(x, train=True)`, whose `x` is still unchanged.
+
+Randomness is an argument: the generator of `init` draws the parameters, the generator of `bind`
+draws what training needs, such as dropout masks.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from engine.arrays import Array, Shape, size
+from engine.initializers import AnyInitializer
+from engine.spec import Spec
+
+
+class Layer:
+    """A built layer: shapes are fixed, memory comes with `bind`."""
+
+    param_shapes: Mapping[str, Shape] = {}
+    """Shapes of the trainable parameters, by name."""
+    state_shapes: Mapping[str, Shape] = {}
+    """Shapes of what is kept between batches without a gradient (running moments)."""
+    decayed: ClassVar[frozenset[str]] = frozenset({"W"})
+    """Names of the parameters that weight decay and the L1 and L2 penalties apply to."""
+    input_gradient: bool = True
+    """False where nobody reads the gradient of `x`: `backward` may then return anything."""
+
+    def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
+        self.in_shape = in_shape
+        self.out_shape = out_shape
+
+    def bind(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        state: Mapping[str, Array],
+        *,
+        batch: int,
+        dtype: np.dtype[np.floating],
+        rng: np.random.Generator,
+    ) -> None:
+        """Take the views of parameters, gradients and state, and allocate for up to `batch` rows."""
+
+    def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
+        """Draw the parameters in place; `x`: rows as they reach this layer, for data-driven starts."""
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """Map x (rows, *in_shape) to y (rows, *out_shape)."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array:
+        """Map dC/dy to dC/dx and overwrite the parameters' gradients."""
+        raise NotImplementedError
+
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one row's forward pass."""
+        return 0
+
+    def buffer_values(self) -> int:
+        """Numbers a row that the buffers hold: by default the output and the input's gradient."""
+        return size(self.out_shape) + size(self.in_shape)
+
+
+class LayerSpec(Spec):
+    """A spec that builds a layer."""
+
+    kind: str
+
+    is_activation: ClassVar[bool] = False
+    """Whether the layer is an activation: element by element or over the last axis, without parameters."""
+    reaches_all: ClassVar[bool] = True
+    """Whether the outputs can be any real numbers."""
+    initializer_before: ClassVar[AnyInitializer | None] = None
+    """The start that suits the weights that feed this layer; None: the layer after this one decides."""
+
+    def build(self, in_shape: Shape) -> Layer:
+        """Build the layer for rows of `in_shape`.
+
+        Raises `InvalidSpec` when rows of that shape cannot go in. Allocates nothing.
+        """
+        raise NotImplementedError

@@ -1,0 +1,120 @@
+"""What a wish means for the table at hand: task, rows and features.
+
+Everything that can be wrong with a wish is found before anything is trained, and raised as
+`InvalidSpec` with the path of the field to blame: `target`, `features/2`, `training/loss`,
+`network/layers/1`.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from engine.encoding import ColumnType
+from engine.encoding.errors import shown
+from engine.goal import GoalSpec
+from engine.spec import InvalidSpec, Path
+from engine.tasks import Task
+
+MIN_ROWS = 10
+MAX_CLASSES_OF_INTEGERS = 20
+MAX_CLASSES = 1000
+
+
+def decide_task(goal: GoalSpec, frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> tuple[Task, str]:
+    """The task and the reason for it. `frame` holds the rows whose targets are all there."""
+    targets = goal.targets
+    if goal.task != "auto":
+        return goal.task, "as asked for"
+    if not targets:
+        return "autoencoding", "there is no target"
+    if len(targets) > 1:
+        return "regression", f"{len(targets)} targets; several 0/1 columns as labels: ask for multilabel"
+    name = targets[0]
+    column, kind = frame[name], types[name]
+    distinct = column.n_unique()
+    if kind == "numeric":
+        if not column.dtype.is_integer():
+            return "regression", f"{name!r} holds numbers with fractions"
+        if distinct > MAX_CLASSES_OF_INTEGERS:
+            return "regression", f"{name!r} holds integers with {distinct} distinct values, more than 20"
+        what = f"integers with {distinct} distinct values, at most 20"
+    else:
+        what = f"{kind} values, {distinct} distinct"
+    return ("binary" if distinct == 2 else "multiclass"), f"{name!r} holds {what}"
+
+
+def rows_with_target(goal: GoalSpec, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose targets are all there; raises `InvalidSpec` for a target that is no column and for too few rows."""
+    if len(set(goal.targets)) != len(goal.targets):
+        raise InvalidSpec("a target is named twice", ("target",))
+    for i, name in enumerate(goal.targets):
+        if name not in frame.columns:
+            there_are = shown(", ".join(frame.columns))
+            raise InvalidSpec(f"there is no column {name!r}; there are {there_are}", _at(goal, i))
+        if frame[name].null_count() == frame.height:
+            raise InvalidSpec(f"{name!r} has no value in any row", _at(goal, i))
+    kept = frame.drop_nulls(goal.targets) if goal.targets else frame
+    if kept.height < MIN_ROWS:
+        what = "rows with a target" if goal.targets else "rows"
+        raise InvalidSpec(f"there are {kept.height} {what}; at least {MIN_ROWS} are needed", ("target",))
+    return kept
+
+
+def check_target(goal: GoalSpec, task: Task, frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> None:
+    """Raise `InvalidSpec` where the targets cannot be learned as `task`."""
+    targets = goal.targets
+    if task == "autoencoding" and targets:
+        raise InvalidSpec("autoencoding reconstructs the features: leave out the target", ("target",))
+    if task != "autoencoding" and not targets:
+        raise InvalidSpec(f"{task} needs a target", ("target",))
+    if task in {"binary", "multiclass"} and len(targets) != 1:
+        raise InvalidSpec(f"{task} takes one target, not {len(targets)}", ("target",))
+    for i, name in enumerate(targets):
+        detail = _why_not(task, frame[name], types[name])
+        if detail is not None:
+            raise InvalidSpec(detail, _at(goal, i))
+
+
+def _why_not(task: Task, column: pl.Series, kind: ColumnType) -> str | None:
+    """Why a column cannot be a target of `task`, if so."""
+    name = column.name
+    if task == "regression":
+        return None if kind == "numeric" else f"regression needs numbers, but {name!r} is {kind}"
+    if kind == "datetime":
+        return f"{name!r} holds times, which are no classes"
+    if task == "multilabel":
+        return None  # MultilabelTarget.fit looks at the values
+    if kind == "numeric" and not column.dtype.is_integer():
+        return (
+            f"{name!r} holds numbers with fractions, which are no classes; if they are names all the same, "
+            "give the column the type categorical"
+        )
+    distinct = column.n_unique()
+    if distinct < 2:
+        return f"{name!r} holds the one class {shown(column[0])} in all rows: there is nothing to learn"
+    if task == "binary" and distinct > 2:
+        return f"binary needs two classes, but {name!r} has {distinct}"
+    if distinct > MAX_CLASSES:
+        return f"{name!r} has {distinct} classes; at most {MAX_CLASSES} are allowed"
+    return None
+
+
+def _at(goal: GoalSpec, i: int) -> Path:
+    return ("target",) if isinstance(goal.target, str) else ("target", i)
+
+
+def choose_features(goal: GoalSpec, types: Mapping[str, ColumnType]) -> list[str]:
+    """The columns to learn from, as asked for or all that are not target or weight."""
+    taken = {*goal.targets, goal.sample_weight}
+    if goal.features is None:
+        return [name for name in types if name not in taken]
+    for i, name in enumerate(goal.features):
+        if name not in types:
+            raise InvalidSpec(f"there is no column {name!r}", ("features", i))
+        if name in taken:
+            raise InvalidSpec(
+                f"{name!r} is the target or the weight; it cannot be a feature too", ("features", i)
+            )
+    if len(set(goal.features)) != len(goal.features):
+        raise InvalidSpec("a feature is named twice", ("features",))
+    return list(goal.features)

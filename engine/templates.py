@@ -1,0 +1,95 @@
+"""Templates: well-known networks by name and a few numbers, written out as the layers they stand for."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
+
+from pydantic import Field, PositiveInt
+
+from engine.layers import LAYER_SPECS, LayerSpec
+from engine.layers.dense import DenseSpec
+from engine.layers.dropout import DropoutSpec
+from engine.network import NetworkSpec
+from engine.spec import Spec
+
+ACTIVATIONS: dict[str, Callable[[], LayerSpec]] = {
+    spec.model_fields["kind"].default: spec for spec in LAYER_SPECS if spec.is_activation
+}
+"""Every activation by its kind; all of them work with their defaults."""
+
+if TYPE_CHECKING:
+    ActivationKind = str
+else:
+    ActivationKind = Literal[tuple(ACTIVATIONS)]
+
+
+class TemplateSpec(Spec):
+    """A spec that writes out a network, whose last dense layer leaves its units to the target."""
+
+    kind: str
+
+    def build(self) -> NetworkSpec:
+        """The network."""
+        raise NotImplementedError
+
+
+class PerceptronSpec(TemplateSpec):
+    """One dense layer: each output a weighted sum of the inputs."""
+
+    formula: ClassVar[str] = r"a = W x + b"
+    source: ClassVar[str] = "Rosenblatt 1958, The perceptron"
+
+    kind: Literal["perceptron"] = "perceptron"
+
+    def build(self) -> NetworkSpec:
+        """One dense layer."""
+        return NetworkSpec(layers=(DenseSpec(),))
+
+
+class LogisticRegressionSpec(TemplateSpec):
+    """One dense layer for classes: the sigmoid or softmax that makes probabilities of it is in the loss."""
+
+    formula: ClassVar[str] = r"p = \sigma(W x + b) \ \text{or} \ \mathrm{softmax}(W x + b)"
+    source: ClassVar[str] = "Cox 1958, The regression analysis of binary sequences"
+
+    kind: Literal["logistic_regression"] = "logistic_regression"
+
+    def build(self) -> NetworkSpec:
+        """One dense layer, which makes the logits."""
+        return NetworkSpec(layers=(DenseSpec(),))
+
+
+class MlpSpec(TemplateSpec):
+    """A multilayer perceptron: hidden dense layers, each with an activation and dropout, and a last dense."""
+
+    formula: ClassVar[str] = r"a^l = f(W^l a^{l-1} + b^l), \quad z^L = W^L a^{L-1} + b^L"
+    source: ClassVar[str] = (
+        "Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors"
+    )
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[PositiveInt, ...] = Field(
+        (64, 64), min_length=1, max_length=100, description="Units of each hidden layer, first to last."
+    )
+    activation: ActivationKind = Field("relu", description="The activation f after each hidden layer.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Rate of the dropout after each activation; 0: none.")
+
+    def build(self) -> NetworkSpec:
+        """Dense, activation and dropout for each hidden layer, then a dense."""
+        return NetworkSpec(layers=tuple(self._layers()))
+
+    def _layers(self) -> Iterator[LayerSpec]:
+        for units in self.hidden:
+            yield DenseSpec(units=units)
+            yield ACTIVATIONS[self.activation]()
+            if self.dropout > 0:
+                yield DropoutSpec(rate=self.dropout)
+        yield DenseSpec()
+
+
+TEMPLATE_SPECS: tuple[type[TemplateSpec], ...] = (PerceptronSpec, LogisticRegressionSpec, MlpSpec)
+
+if TYPE_CHECKING:
+    AnyTemplate = TemplateSpec
+else:
+    AnyTemplate = Annotated[Union[TEMPLATE_SPECS], Field(discriminator="kind")]  # noqa: UP007 - built from the tuple
+"""Any template's spec, told apart by `kind`."""

@@ -1,0 +1,48 @@
+"""The catalog over HTTP."""
+
+import pytest
+
+from engine.layers import LAYER_SPECS
+from engine.losses import LOSS_SPECS
+from engine.optimizers import OPTIMIZER_SPECS
+from engine.schedules import SCHEDULE_SPECS
+from engine.templates import TEMPLATE_SPECS
+
+
+@pytest.fixture
+def catalog(service):
+    response = service.client.get("/v1/catalog")
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_everything_that_there_is_stands_in_it(catalog) -> None:
+    for group, specs in [
+        ("layers", [spec for spec in LAYER_SPECS if not spec.is_activation]),
+        ("activations", [spec for spec in LAYER_SPECS if spec.is_activation]),
+        ("losses", LOSS_SPECS),
+        ("optimizers", OPTIMIZER_SPECS),
+        ("schedules", SCHEDULE_SPECS),
+        ("templates", TEMPLATE_SPECS),
+    ]:
+        kinds = {spec.model_fields["kind"].default for spec in specs}
+        assert {entry["kind"] for entry in catalog[group]} == kinds
+    assert catalog["initializers"]
+
+
+def test_an_entry_says_what_a_form_needs(catalog) -> None:
+    [dropout] = [entry for entry in catalog["layers"] if entry["kind"] == "dropout"]
+    [rate] = dropout["parameters"]
+    assert dropout["formula"]
+    assert rate["name"] == "rate"
+    assert rate["description"]
+    assert rate["minimum"] == 0
+
+
+def test_every_layer_of_the_catalog_can_be_used(service, catalog) -> None:
+    for entry in catalog["layers"] + catalog["activations"]:
+        layers = [{"kind": "dense", "units": 2}, {"kind": entry["kind"]}, {"kind": "dense"}]
+        if entry["kind"] == "dense":
+            layers.pop(1)
+        response = service.client.post("/v1/networks", json={"name": entry["kind"], "layers": layers})
+        assert response.status_code == 201, response.text

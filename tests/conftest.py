@@ -1,0 +1,115 @@
+"""A real service to test against: its own data folder, a migrated SQLite file, a real server on a free port."""
+
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from app.dependencies import Context
+from app.main import create_app
+from app.schema import migrate
+from app.settings import Settings
+
+PENGUINS = Path(__file__).parent.parent / "app" / "demo" / "penguins.csv"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service, without workers."""
+
+    url: str
+    client: httpx.Client
+    settings: Settings
+    context: Context
+
+    def upload(self, data: bytes, content_type: str = "text/csv", **params: str) -> dict[str, Any]:
+        """A data set of these bytes."""
+        response = self.client.post(
+            "/v1/datasets", content=data, params=params, headers={"Content-Type": content_type}
+        )
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def upload_penguins(self) -> dict[str, Any]:
+        """The penguins as a data set."""
+        return self.upload(PENGUINS.read_bytes(), name="penguins")
+
+    def files(self) -> list[str]:
+        """Every file of data sets, models and unfinished work, which is what a refused request leaves none of."""
+        storage = self.context.storage
+        folders = (storage.datasets, storage.models, storage.tmp)
+        return sorted(str(path.relative_to(storage.root)) for folder in folders for path in folder.rglob("*"))
+
+
+StartService = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_children() -> None:
+    """A child of the fork server imports the parent's `__main__` again: pytest's is of no use to ours."""
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    if hasattr(main, "__file__"):
+        del main.__file__
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database at the head revision, to be copied."""
+    data = tmp_path_factory.mktemp("migrated")
+    migrate(Settings(data=data))
+    return data / "backpropd.db"
+
+
+@pytest.fixture(scope="session")
+def start_service(migrated: Path) -> StartService:
+    """Starts a service over a folder, with settings of one's own; a context manager."""
+
+    @contextmanager
+    def start(data: Path, **settings: Any) -> Iterator[Service]:
+        if not (data / "backpropd.db").exists():
+            data.mkdir(exist_ok=True)
+            shutil.copy(migrated, data / "backpropd.db")
+        chosen = Settings(data=data, workers=0, **settings)
+        app = create_app(chosen)
+        with _server(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+            yield Service(url, client, chosen, app.state.context)
+
+    return start
+
+
+@pytest.fixture
+def service(start_service: StartService, tmp_path: Path) -> Iterator[Service]:
+    """A service with an empty data folder."""
+    with start_service(tmp_path / "data") as running:
+        yield running
+
+
+@contextmanager
+def _server(app: Any) -> Iterator[str]:
+    """Serve an application in a thread; its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.002)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()

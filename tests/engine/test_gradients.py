@@ -1,0 +1,361 @@
+"""Every layer and every loss against central differences, and the rules that all of them keep.
+
+A new layer joins `LAYERS`, a new loss joins `LOSSES`: a test fails until it does.
+"""
+
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from engine.arrays import Array, Shape
+from engine.layers import LAYER_SPECS, LayerSpec
+from engine.layers.activations import IdentitySpec, SigmoidSpec, StepSpec, TanhSpec
+from engine.layers.dense import DenseSpec
+from engine.layers.dropout import DropoutSpec
+from engine.layers.flatten import FlattenSpec
+from engine.layers.rectifiers import EluSpec, LeakyReluSpec, ReluSpec, SeluSpec
+from engine.layers.smooth_rectifiers import GeluSpec, SiluSpec, SoftplusSpec
+from engine.layers.softmax import SoftmaxSpec
+from engine.losses import (
+    LOSS_SPECS,
+    CrossEntropySpec,
+    HuberSpec,
+    LogLossSpec,
+    Loss,
+    LossSpec,
+    MaeSpec,
+    MseSpec,
+)
+from engine.network import Network, NetworkSpec
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    spec: LayerSpec
+    in_shape: Shape = (4,)
+
+
+LAYERS = [
+    LayerCase(DenseSpec(units=3)),
+    LayerCase(DenseSpec(units=3, bias=False)),
+    LayerCase(DenseSpec(units=1), (5,)),
+    LayerCase(DenseSpec(units=5), (1,)),
+    LayerCase(FlattenSpec(), (2, 3, 2)),
+    LayerCase(DropoutSpec(rate=0.4)),
+    LayerCase(DropoutSpec(rate=0.0)),
+    LayerCase(IdentitySpec()),
+    LayerCase(StepSpec()),
+    LayerCase(SigmoidSpec()),
+    LayerCase(TanhSpec()),
+    LayerCase(ReluSpec()),
+    LayerCase(ReluSpec(), (2, 3)),
+    LayerCase(LeakyReluSpec()),
+    LayerCase(LeakyReluSpec(slope=0.3)),
+    LayerCase(EluSpec()),
+    LayerCase(EluSpec(alpha=0.3)),
+    LayerCase(SeluSpec()),
+    LayerCase(GeluSpec()),
+    LayerCase(SiluSpec()),
+    LayerCase(SoftplusSpec()),
+    LayerCase(SoftmaxSpec()),
+    LayerCase(SoftmaxSpec(), (2, 3)),
+]
+
+
+@dataclass(frozen=True)
+class LossCase:
+    spec: LossSpec
+    target: str  # of which kind: see `targets`
+    shape: Shape = (3,)
+
+
+LOSSES = [
+    LossCase(MseSpec(), "values"),
+    LossCase(MseSpec(), "values", (2, 3)),
+    LossCase(MaeSpec(), "values"),
+    LossCase(HuberSpec(), "values"),
+    LossCase(HuberSpec(delta=0.3), "values"),
+    LossCase(LogLossSpec(), "labels", (1,)),
+    LossCase(LogLossSpec(), "labels"),
+    LossCase(CrossEntropySpec(), "classes"),
+    LossCase(CrossEntropySpec(), "probabilities", (5,)),
+]
+
+each_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: f"{case.spec!r}{case.in_shape}")
+each_loss = pytest.mark.parametrize("case", LOSSES, ids=lambda case: f"{case.spec!r}{case.shape}")
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def away_from_kinks(shape: Shape, seed: int = 1) -> Array:
+    """Numbers of both signs, none of them within 0.05 of 0."""
+    x = np.random.default_rng(seed).standard_normal(shape)
+    return x + np.copysign(0.05, x)
+
+
+def targets(case: LossCase, rows: int) -> Array:
+    rng = np.random.default_rng(2)
+    match case.target:
+        case "values":
+            return rng.standard_normal((rows, *case.shape))
+        case "labels":
+            return rng.integers(0, 2, (rows, *case.shape)).astype(float)
+        case "classes":
+            return np.eye(case.shape[0])[rng.integers(0, case.shape[0], rows)]
+        case "probabilities":
+            return rng.dirichlet(np.ones(case.shape[0]), rows)
+    raise AssertionError(case.target)
+
+
+def network_of(
+    *layers: LayerSpec, in_shape: Shape, batch: int = 8, dtype: type[np.floating] = np.float64
+) -> Network:
+    """A network whose parameters are the same numbers, and whose masks are the same, each time."""
+    spec = NetworkSpec(layers=layers).resolve(3)
+    network = Network(
+        spec, in_shape, batch=batch, rng=np.random.default_rng(7), dtype=dtype, input_gradient=True
+    )
+    network.theta[:] = np.random.default_rng(8).normal(0, 0.5, network.theta.size)
+    return network
+
+
+def loss_of(case: LossCase, batch: int = 8, dtype: type[np.floating] = np.float64) -> Loss:
+    return case.spec.build(case.shape, batch=batch, dtype=np.dtype(dtype))
+
+
+def central_differences(cost: Callable[[Array], float], point: Array, h: float = 1e-5) -> Array:
+    """(C(x + h) - C(x - h)) / 2h for each x of `point`."""
+    gradient = np.empty_like(point)
+    for i in np.ndindex(point.shape):
+        up, down = point.copy(), point.copy()
+        up[i] += h
+        down[i] -= h
+        gradient[i] = (cost(up) - cost(down)) / (2 * h)
+    return gradient
+
+
+def relative_error(a: Array, b: Array) -> float:
+    """|a - b| / (|a| + |b|), and 0 where both are 0."""
+    scale = np.linalg.norm(a) + np.linalg.norm(b)
+    return float(np.linalg.norm(a - b) / scale) if scale > 0 else 0.0
+
+
+def assert_gradients(
+    make: Callable[[], Network], x: Array, cost: Callable[[Array], float], d_cost: Callable[[Array], Array]
+) -> None:
+    """Check dC/dx and dC/dtheta of cost(network(x)), with the same masks in each evaluation."""
+    network = make()
+    theta = network.theta.copy()
+    dx = network.backward(d_cost(network.forward(x, train=True))).copy()
+
+    def cost_at(theta: Array, x: Array) -> float:
+        probe = make()
+        probe.theta[:] = theta
+        return cost(probe.forward(x, train=True))
+
+    assert relative_error(dx, central_differences(lambda x: cost_at(theta, x), x)) <= TOLERANCE
+    d_theta = central_differences(lambda theta: cost_at(theta, x), theta)
+    assert relative_error(network.grad, d_theta) <= TOLERANCE
+
+
+def test_every_kind_has_a_case() -> None:
+    assert {type(case.spec) for case in LAYERS} == set(LAYER_SPECS)
+    assert {type(case.spec) for case in LOSSES} == set(LOSS_SPECS)
+
+
+@each_layer
+def test_layer_alone(case: LayerCase) -> None:
+    """The cost is a random projection of the layer's output."""
+    x = away_from_kinks((5, *case.in_shape))
+    y = network_of(case.spec, in_shape=case.in_shape).forward(x)
+    direction = np.random.default_rng(3).standard_normal(y.shape)
+    assert_gradients(
+        lambda: network_of(case.spec, in_shape=case.in_shape),
+        x,
+        lambda y: float(np.sum(direction * y)),
+        lambda y: direction.copy(),
+    )
+
+
+@each_layer
+def test_layer_in_a_network(case: LayerCase) -> None:
+    """Between two dense layers, or at the start where it takes more than one axis, under a cross-entropy."""
+    before = (DenseSpec(units=case.in_shape[0]),) if len(case.in_shape) == 1 else ()
+    layers = (*before, case.spec, FlattenSpec(), DenseSpec())
+    in_shape = (2,) if before else case.in_shape
+    loss_case = LossCase(CrossEntropySpec(), "classes")
+    loss, y = loss_of(loss_case), targets(loss_case, 5)
+    d = np.empty_like(y)
+
+    def d_cost(output: Array) -> Array:
+        loss(output, y, None, d)
+        return d
+
+    assert_gradients(
+        lambda: network_of(*layers, in_shape=in_shape),
+        away_from_kinks((5, *in_shape)),
+        lambda output: loss.value(output, y, None),
+        d_cost,
+    )
+
+
+@each_loss
+@pytest.mark.parametrize("weight", [None, [0.5, 2.0, 0.0, 1.0, 3.0]], ids=["even", "weighted"])
+def test_loss(case: LossCase, weight: list[float] | None) -> None:
+    y = targets(case, 5)
+    z = y + away_from_kinks(y.shape)
+    w = None if weight is None else np.array(weight)
+    loss, d = loss_of(case), np.full_like(z, np.nan)
+    value = loss(z, y, w, d)
+    assert value == loss.value(z, y, w)
+    assert relative_error(d, central_differences(lambda z: loss.value(z, y, w), z)) <= TOLERANCE
+
+
+@each_layer
+@each_dtype
+def test_layer_keeps_its_input(case: LayerCase, dtype: type[np.floating]) -> None:
+    network = network_of(case.spec, in_shape=case.in_shape, dtype=dtype)
+    x = away_from_kinks((5, *case.in_shape)).astype(dtype)
+    kept = x.copy()
+    y = network.forward(x, train=True)
+    dx = network.backward(np.ones_like(y))
+    assert x.tobytes() == kept.tobytes()
+    assert y.dtype == dx.dtype == dtype
+    assert y.shape == (5, *network.out_shape)
+    assert dx.shape == x.shape
+    assert y.flags.c_contiguous
+    assert dx.flags.c_contiguous
+
+
+@each_loss
+@each_dtype
+def test_loss_keeps_outputs_and_targets(case: LossCase, dtype: type[np.floating]) -> None:
+    y = targets(case, 5).astype(dtype)
+    z = away_from_kinks(y.shape).astype(dtype)
+    kept = z.tobytes(), y.tobytes()
+    loss_of(case, dtype=dtype)(z, y, np.ones(5, dtype), np.empty_like(z))
+    assert (z.tobytes(), y.tobytes()) == kept
+
+
+@each_layer
+def test_layer_takes_a_smaller_batch(case: LayerCase) -> None:
+    """After a full batch, a smaller one gives what a network made for it gives."""
+    full, small = (network_of(case.spec, in_shape=case.in_shape, batch=batch) for batch in (8, 3))
+    x = away_from_kinks((8, *case.in_shape))
+    y = full.forward(x)
+    full.backward(np.ones_like(y))
+    results = []
+    for network in (full, small):
+        y = network.forward(x[:3])
+        dx = network.backward(np.full_like(y, 0.5))
+        results.append((y.copy(), dx.copy(), network.grad.copy()))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@each_loss
+def test_loss_takes_a_smaller_batch(case: LossCase) -> None:
+    y = targets(case, 8)
+    z = away_from_kinks(y.shape)
+    full, small = loss_of(case, batch=8), loss_of(case, batch=3)
+    full(z, y, None, np.empty_like(z))
+    d, expected = np.empty_like(z[:3]), np.empty_like(z[:3])
+    assert full(z[:3], y[:3], None, d) == pytest.approx(small(z[:3], y[:3], None, expected), rel=1e-12)
+    np.testing.assert_allclose(d, expected, rtol=1e-12)
+
+
+@each_layer
+@each_dtype
+@pytest.mark.parametrize("value", [1e4, -1e4, 0.0, -0.0])
+def test_layer_is_stable(case: LayerCase, dtype: type[np.floating], value: float) -> None:
+    network = network_of(case.spec, in_shape=case.in_shape, dtype=dtype)
+    x = np.full((5, *case.in_shape), value, dtype)
+    x.reshape(5, -1)[:, 0] *= -1
+    y = network.forward(x, train=True)
+    dx = network.backward(np.ones_like(y))
+    assert np.isfinite(y).all()
+    assert np.isfinite(dx).all()
+
+
+@each_loss
+@each_dtype
+@pytest.mark.parametrize("value", [1e4, -1e4, 0.0, -0.0])
+def test_loss_is_stable(case: LossCase, dtype: type[np.floating], value: float) -> None:
+    y = targets(case, 5).astype(dtype)
+    z = np.full(y.shape, value, dtype)
+    z[:, 0] *= -1
+    d = np.empty_like(z)
+    assert np.isfinite(loss_of(case, dtype=dtype)(z, y, None, d))
+    assert np.isfinite(d).all()
+
+
+@each_layer
+def test_layer_in_both_precisions(case: LayerCase) -> None:
+    """float32 computes what float64 does; in evaluation, since masks of the two differ."""
+    results = []
+    for dtype in (np.float64, np.float32):
+        network = network_of(case.spec, in_shape=case.in_shape, dtype=dtype)
+        y = network.forward(away_from_kinks((5, *case.in_shape)).astype(dtype))
+        results.append((y, network.backward(np.full_like(y, 0.5)), network.grad))
+    for double, single in zip(*results, strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-6)
+
+
+@each_loss
+def test_loss_in_both_precisions(case: LossCase) -> None:
+    y = targets(case, 5)
+    z = away_from_kinks(y.shape)
+    d, d32 = np.empty_like(z), np.empty_like(z, np.float32)
+    value = loss_of(case)(z, y, None, d)
+    single = loss_of(case, dtype=np.float32)(z.astype(np.float32), y.astype(np.float32), None, d32)
+    assert single == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(d32, d, rtol=1e-5, atol=1e-6)
+
+
+LARGEST_PASSING_ALLOCATION = 100_000
+"""Bytes: above a ufunc's own buffer for casts, far below any array of the two tests that follow."""
+
+
+def peak_of(step: Callable[[], object]) -> int:
+    """The bytes that one more step allocates at its peak."""
+    step()
+    tracemalloc.start()
+    try:
+        step()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@each_layer
+def test_layer_allocates_nothing(case: LayerCase) -> None:
+    batch = 100_000
+    network = network_of(case.spec, in_shape=case.in_shape, batch=batch, dtype=np.float32)
+    x = away_from_kinks((batch, *case.in_shape)).astype(np.float32)
+    first = network.forward(x, train=True)
+    dy = np.ones_like(first)
+    first_dx = network.backward(dy)
+
+    def step() -> None:
+        assert np.shares_memory(network.forward(x, train=True), first)
+        assert np.shares_memory(network.backward(dy), first_dx)
+
+    assert peak_of(step) < LARGEST_PASSING_ALLOCATION
+
+
+@each_loss
+def test_loss_allocates_nothing(case: LossCase) -> None:
+    batch = 100_000
+    loss = loss_of(case, batch=batch, dtype=np.float32)
+    y = targets(case, batch).astype(np.float32)
+    z, d, w = y + np.float32(0.5), np.empty_like(y), np.ones(batch, np.float32)
+
+    def step() -> None:
+        loss(z, y, None, d)
+        loss(z, y, w, d)
+
+    assert peak_of(step) < LARGEST_PASSING_ALLOCATION
