@@ -7,6 +7,7 @@ from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, in
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, UtcDateTime
+from app.datasets.store import DatasetRow
 from app.jobs.states import Status
 
 
@@ -23,7 +24,7 @@ class JobRow(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)  # engine.planning.Plan
     model_name: Mapped[str] = mapped_column(index=True)
     task: Mapped[str]
-    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey(DatasetRow.id, ondelete="SET NULL"), index=True)
     dataset: Mapped[dict[str, Any]] = mapped_column(JSON)  # name and sha256: kept when the data set goes
     inputs: Mapped[dict[str, Any]] = mapped_column(JSON)  # app.jobs.assignment.Inputs
     network_id: Mapped[str | None]  # not a foreign key: the job holds its own copy of the network
@@ -48,7 +49,7 @@ class JobInputRow(Base):
     __tablename__ = "job_inputs"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True, index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey(DatasetRow.id), primary_key=True, index=True)
 
 
 class PointRow(Base):

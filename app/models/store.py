@@ -7,6 +7,7 @@ from sqlalchemy import JSON, ForeignKey, Select, UniqueConstraint, exists, func,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, UtcDateTime
+from app.datasets.store import DatasetRow
 
 
 class ModelNameRow(Base):
@@ -29,7 +30,7 @@ class ModelRow(Base):
     version: Mapped[int]
     task: Mapped[str]
     job_id: Mapped[str | None]  # not a foreign key: the model outlives its job
-    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey(DatasetRow.id, ondelete="SET NULL"), index=True)
     bytes: Mapped[int]
     sha256: Mapped[str]
     features: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
