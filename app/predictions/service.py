@@ -102,7 +102,7 @@ def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     missing = [name for name in (*features, *targets) if name not in frame.columns]
     if missing:
         raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, missing))}")
-    frame = frame.select(dict.fromkeys((*features, *targets)))
+    frame = frame.select(list(dict.fromkeys((*features, *targets))))
     complete = frame.drop_nulls(targets)
     if complete.is_empty():
         raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from engine.initializers import GlorotUniformSpec, LecunNormalSpec, ZerosSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.rectifiers import ReluSpec
@@ -18,8 +19,13 @@ from engine.templates import (
 
 
 def test_mlp_by_default() -> None:
-    dense = DenseSpec(units=64)
-    assert MlpSpec().build().layers == (dense, ReluSpec(), dense, ReluSpec(), DenseSpec())
+    dense = DenseSpec(units=64, weight_initializer=GlorotUniformSpec())
+    last = DenseSpec(weight_initializer=ZerosSpec())
+    assert MlpSpec().build().layers == (dense, ReluSpec(), dense, ReluSpec(), last)
+
+
+def test_selu_keeps_its_start() -> None:
+    assert MlpSpec(activation="selu").build().layers[0].weight_initializer == LecunNormalSpec()
 
 
 def test_mlp_as_asked_for() -> None:

@@ -1,0 +1,313 @@
+"""Real processes over real HTTP: jobs that succeed, fail, are cancelled, killed and interrupted."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.model_selection import train_test_split
+
+pytestmark = pytest.mark.slow
+
+PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
+LONG = {"epochs": 1_000_000, "early_stopping": None}
+
+
+class Running:
+    """A `backpropd serve` process."""
+
+    def __init__(self, data, **environment):
+        self.data = data
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.log = (data.parent / f"{data.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--data", str(data), "--port", self.url.rpartition(":")[2]],
+            env={**os.environ, **environment},
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.wait(lambda: self.is_ready(), 30)
+
+    def is_ready(self):
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if value := condition():
+                return value
+            time.sleep(0.01)
+        raise AssertionError("it did not happen in time")
+
+    def interrupt(self):
+        """Ctrl-C: every process of the terminal's foreground group gets the signal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(20)
+        self.close()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        self.client.close()
+        self.log.close()
+
+    def upload(self, data, name="data"):
+        answer = self.client.post(f"/v1/datasets?name={name}", content=data, headers={"Content-Type": "text/csv"})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def launch(self, dataset_id, target, **request):
+        answer = self.client.post("/v1/jobs", json={"dataset_id": dataset_id, "target": target, **request})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"]
+
+    def job(self, job_id):
+        return self.client.get(f"/v1/jobs/{job_id}").json()
+
+    def until(self, job_id, *statuses, seconds=60):
+        return self.wait(lambda: (job := self.job(job_id))["status"] in statuses and job, seconds)
+
+    def until_epoch(self, job_id, epoch=1):
+        return self.wait(lambda: ((job := self.job(job_id))["progress"] or {"epoch": 0})["epoch"] >= epoch and job)
+
+    def runner_of(self, job_id):
+        """The process that trains: the one descendant that the job's worker started through its fork server."""
+        self.until_epoch(job_id)
+        found = subprocess.run(["pgrep", "-g", str(self.process.pid), "-f", "forkserver"], capture_output=True, text=True)
+        busiest = max(map(int, found.stdout.split()), key=cpu_ticks)
+        return busiest
+
+
+def cpu_ticks(pid):
+    before = _ticks(pid)
+    time.sleep(0.05)
+    return _ticks(pid) - before
+
+
+def _ticks(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts services; ends what still runs at the end."""
+    services = []
+
+    def begin(name="data", **environment):
+        services.append(Running(tmp_path / name, **environment))
+        return services[-1]
+
+    yield begin
+    for service in services:
+        if not service.client.is_closed:
+            service.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    running = Running(tmp_path_factory.mktemp("main") / "data")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def penguins(service):
+    return service.upload(PENGUINS.read_bytes(), "penguins")
+
+
+def test_the_whole_main_job(service, penguins):
+    network = service.client.post(
+        "/v1/networks", json={"name": "small", "template": {"kind": "mlp", "hidden": [32, 16]}}
+    ).json()
+    job_id = service.launch(penguins, "species", network_id=network["id"], tags=["t"], training={"seed": 3})
+    told = list(events(service, job_id))
+    assert [kind for kind, _ in told if kind != "epoch"] == ["status"] * 3 + ["done"]
+    epochs = [point["epoch"] for kind, data in told if kind == "epoch" for point in data["points"]]
+    assert epochs == list(range(1, len(epochs) + 1))
+
+    job = service.job(job_id)
+    assert job["status"] == "succeeded"
+    assert job["progress"]["fraction"] == 1
+    assert job["started_at"] <= job["finished_at"]
+    history = service.client.get(f"/v1/jobs/{job_id}/history").json()["points"]
+    assert [point["epoch"] for point in history] == epochs
+    assert set(history[0]["metrics"]) == {"train_accuracy", "validation_accuracy"}
+
+    model = service.client.get(f"/v1/models/{job['model_id']}").json()
+    assert (model["name"], model["version"], model["job_id"]) == ("species-penguins", 1, job_id)
+    assert model["evaluation"]["accuracy"] >= 0.95
+    assert model["lineage"]["seed"] == 3
+    assert model["lineage"]["environment"]["blas"]
+    assert model["lineage"]["training"]["best_epoch"] >= 1
+    records = [{"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": "218", "sex": None, "hat": "red"}]
+    answer = service.client.post("/v1/models/species-penguins/predict", json={"records": records}).json()
+    (prediction,) = answer["predictions"]
+    assert prediction["label"] == "Gentoo"
+    assert sum(prediction["probabilities"].values()) == pytest.approx(1)
+    assert any("hat" in warning for warning in prediction["warnings"])
+    report = service.client.post("/v1/models/species-penguins/evaluate", json={"dataset_id": penguins}).json()
+    assert report["evaluation"]["accuracy"] >= 0.95
+
+
+def events(service, job_id, last=0):
+    with service.client.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(last)}) as response:
+        kind = ""
+        for line in response.iter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                kind = value
+            elif field == "data":
+                yield kind, json.loads(value)
+
+
+def test_same_seed_same_model_file_weights(service, penguins):
+    request = {"training": {"epochs": 3, "seed": 11}}
+    ids = [service.launch(penguins, "species", model_name=f"twin-{i}", **request) for i in range(2)]
+    histories = []
+    for job_id in ids:
+        assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
+        points = service.client.get(f"/v1/jobs/{job_id}/history").json()["points"]
+        histories.append([{name: value for name, value in point.items() if name != "seconds"} for point in points])
+    assert histories[0] == histories[1]
+
+
+def test_a_running_job_is_cancelled_within_a_batch(service, penguins):
+    job_id = service.launch(penguins, "species", training=LONG)
+    service.until_epoch(job_id)
+    asked = time.monotonic()
+    service.client.post(f"/v1/jobs/{job_id}/cancel")
+    job = service.until(job_id, "cancelled")
+    assert time.monotonic() - asked < 5
+    assert job["model_id"] is None
+    assert service.client.get(f"/v1/jobs/{job_id}/history").json()["points"]
+    assert service.client.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+
+
+def test_a_killed_job_fails_and_the_service_goes_on(service, penguins):
+    job_id = service.launch(penguins, "species", training=LONG)
+    os.kill(service.runner_of(job_id), signal.SIGKILL)
+    job = service.until(job_id, "failed")
+    assert job["error"]["code"] == "process_died"
+    assert "SIGKILL" in job["error"]["detail"]
+    again = service.launch(penguins, "species", training={"epochs": 1})
+    assert service.until(again, "succeeded", "failed")["status"] == "succeeded"
+
+
+def test_a_diverging_job_says_so(service, penguins):
+    training = {"epochs": 200, "optimizer": {"kind": "sgd", "learning_rate": 900}, "early_stopping": None}
+    job = service.until(service.launch(penguins, "body_mass_g", training=training), "failed", "succeeded")
+    assert job["status"] == "failed"
+    assert job["error"]["code"] == "diverged"
+    assert "lower the learning rate" in job["error"]["detail"]
+
+
+def test_a_job_over_its_time_fails(service, penguins):
+    job = service.until(service.launch(penguins, "species", training=LONG, limits={"seconds": 1}), "failed")
+    assert job["error"]["code"] == "time_limit"
+
+
+def test_an_interrupted_job_is_done_after_the_next_start(start):
+    first = start()
+    job_id = first.launch(first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 20_000, "early_stopping": None})
+    first.until_epoch(job_id)
+    first.interrupt()
+    second = start()
+    job = second.job(job_id)
+    assert job["status"] in {"queued", "running"}
+    assert job["attempt"] == 2
+    second.client.post(f"/v1/jobs/{job_id}/cancel")
+    second.until(job_id, "cancelled")
+
+
+def test_a_short_job_interrupted_ends_done(start):
+    first = start()
+    job_id = first.launch(first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 3_000, "early_stopping": None})
+    first.until_epoch(job_id)
+    first.interrupt()
+    job = start().until(job_id, "succeeded", "failed", seconds=120)
+    assert job["status"] == "succeeded"
+    assert job["attempt"] == 2
+
+
+def test_a_killed_worker_is_replaced_and_nothing_stays_running(start):
+    service = start()
+    dataset = service.upload(PENGUINS.read_bytes())
+    job_id = service.launch(dataset, "species", training=LONG)
+    service.until_epoch(job_id)
+    worker = subprocess.run(
+        ["pgrep", "-P", str(service.process.pid), "-f", "app.cli worker"], capture_output=True, text=True, check=True
+    )
+    os.kill(int(worker.stdout), signal.SIGKILL)
+    service.wait(lambda: service.job(job_id)["attempt"] == 2, 60)
+    service.client.post(f"/v1/jobs/{job_id}/cancel")
+    service.until(job_id, "cancelled")
+
+
+def test_many_clients_follow_one_job(service, penguins):
+    job_id = service.launch(penguins, "species", training={"epochs": 300, "early_stopping": None})
+    counted = []
+
+    def follow():
+        with httpx.Client(base_url=service.url, timeout=60) as client:
+            watcher = type("Watcher", (), {"client": client})
+            counted.append(sum(len(data["points"]) for kind, data in events(watcher, job_id) if kind == "epoch"))
+
+    threads = [threading.Thread(target=follow) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted == [300] * 8
+
+
+@pytest.mark.parametrize(("load", "figure", "bar"), [(load_wine, "accuracy", 0.94), (load_diabetes, "r2", 0.4)])
+def test_real_tables_apart(service, load, figure, bar):
+    """20 % of the rows sent apart and scored by /evaluate, mean of 5 seeds."""
+    frame = as_frame(load())
+    scores = []
+    for seed in range(5):
+        train, test = (frame[rows] for rows in train_test_split(range(frame.height), test_size=0.2, random_state=seed))
+        name = f"{load.__name__}-{seed}".replace("_", "-")
+        job_id = service.launch(service.upload(csv(train)), "target", model_name=name, training={"seed": seed})
+        assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
+        apart = service.upload(csv(test))
+        report = service.client.post(f"/v1/models/{name}/evaluate", json={"dataset_id": apart}).json()
+        scores.append(report["evaluation"][figure])
+    assert sum(scores) / len(scores) >= bar, scores
+
+
+def as_frame(data):
+    return pl.DataFrame(data.data, schema=list(data.feature_names)).with_columns(target=pl.Series(data.target))
+
+
+def csv(frame):
+    return frame.write_csv().encode()
+
+
+def test_one_epoch_of_iris(service):
+    data = csv(as_frame(load_iris()))
+    job_id = service.launch(service.upload(data, "iris"), "target", training={"epochs": 1})
+    assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
