@@ -71,7 +71,10 @@ class Fitting:
         training: TrainingSpec | None = None,
         validation: Table | None = None,
     ) -> None:
-        """`network`: the recommended one if None. `validation`: the table that the recipe validates on, if any."""
+        """Decide everything.
+
+        `network`: the recommended one if None. `validation`: the table that the recipe names, if it does.
+        """
         self._spec = training or TrainingSpec()
         self._goal = goal
         self._randomness = Randomness(self._spec.seed)
@@ -132,7 +135,7 @@ class Fitting:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights are kept; None where the last ones are."""
-        return self._trainer and self._trainer.best_epoch
+        return None if self._trainer is None else self._trainer.best_epoch
 
     @property
     def stopped_early(self) -> bool:
@@ -207,17 +210,21 @@ class Fitting:
             raise InvalidSpec(error.detail, ("target",)) from None
 
     def _fit_head(self, network: NetworkSpec) -> Head:
+        outputs = self.target.outputs
         try:
-            head = fit_head(network, self._task, self._loss, self.target.outputs)
-            out_shape = head.network.build((self.encoder.width,))[-1].out_shape
-            if out_shape != (self.target.outputs,):
-                raise InvalidSpec(
-                    f"the network has outputs of shape {list(out_shape)}, but the target needs "
-                    f"{self.target.outputs}: leave out the last dense layer's units, or make them fit",
-                    ("layers", len(head.network.layers) - 1),
-                )
+            head = fit_head(network, self._task, self._loss, outputs)
+            layers = head.network.build((self.encoder.width,))
         except InvalidSpec as error:
             raise error.under("training" if error.path == ("loss",) else "network") from None
+        last = ("network", "layers", len(layers) - 1)
+        if layers[-1].out_shape != (outputs,):
+            raise InvalidSpec(
+                f"the network has outputs of shape {list(layers[-1].out_shape)}, but the target needs "
+                f"{outputs}: leave out the last dense layer's units, or make them fit",
+                last,
+            )
+        if not any(layer.param_shapes for layer in layers):
+            raise InvalidSpec("the network has no parameters: there is nothing to train", last)
         return head
 
     def _plan(self, dropped: int, reason: str, features: list[str]) -> Plan:
@@ -271,5 +278,7 @@ def estimated_seconds(network: NetworkSummary, spec: TrainingSpec, training: int
     steps = -(-training // spec.batch_size)
     seconds_of_calls = calls_a_step * steps * 2e-6
     passes = 3 * training + validation  # a backward pass costs two forward ones
-    seconds_of_arithmetic = min(network.multiply_adds, 10**30) * passes / 2e10  # whole numbers have no bound, floats do
+    seconds_of_arithmetic = (
+        min(network.multiply_adds, 10**30) * passes / 2e10
+    )  # whole numbers have no bound, floats do
     return spec.epochs * (seconds_of_calls + seconds_of_arithmetic)

@@ -44,7 +44,10 @@ def decide_task(goal: GoalSpec, frame: pl.DataFrame, types: Mapping[str, ColumnT
 
 
 def rows_with_target(goal: GoalSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose targets are all there; raises `InvalidSpec` for a target that is no column and for too few rows."""
+    """The rows whose targets are all there.
+
+    Raises `InvalidSpec` for a target that is no column or has no value, and for too few rows.
+    """
     if len(set(goal.targets)) != len(goal.targets):
         raise InvalidSpec("a target is named twice", ("target",))
     for i, name in enumerate(goal.targets):
@@ -84,12 +87,16 @@ def _why_not(task: Task, column: pl.Series, kind: ColumnType) -> str | None:
         return f"{name!r} holds times, which are no classes"
     if task == "multilabel":
         return None  # MultilabelTarget.fit looks at the values
+    return _why_no_classes(task, column, kind)
+
+
+def _why_no_classes(task: Task, column: pl.Series, kind: ColumnType) -> str | None:
+    name, distinct = column.name, column.n_unique()
     if kind == "numeric" and not column.dtype.is_integer():
         return (
             f"{name!r} holds numbers with fractions, which are no classes; if they are names all the same, "
             "give the column the type categorical"
         )
-    distinct = column.n_unique()
     if distinct < 2:
         return f"{name!r} holds the one class {shown(column[0])} in all rows: there is nothing to learn"
     if task == "binary" and distinct > 2:

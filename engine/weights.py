@@ -23,7 +23,7 @@ class RowWeights:
         rows: pl.DataFrame,
         target: AnyTarget,
     ) -> None:
-        """`column`: holds each row's own weight. `by_class`: a weight for each label, or all classes weigh the same.
+        """`column` holds each row's own weight; `by_class` names labels' weights, or balances the classes.
 
         Raises `InvalidSpec` at `sample_weight` or `training/class_weights` where that makes no sense.
         """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-SERIES = (("train_loss", "•", "cyan"), ("validation_loss", "×", "yellow"))
+SERIES = (("train_loss", "•", "cyan"), ("validation_loss", "○", "yellow"))
 
 
 def loss_curve(points: Sequence[dict[str, float]], *, epochs: int, width: int = 60, height: int = 10) -> Text:

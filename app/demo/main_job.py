@@ -1,28 +1,19 @@
 """`backpropd demo`: a service, and the whole main job on it over HTTP, as any client would do it."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.demo.curve import loss_curve
+from app.demo.service import NotStarted, console, started_service
 from app.settings import Settings
-
-START_SECONDS = 30.0
 
 NETWORK = {
     "name": "penguins",
@@ -59,8 +50,6 @@ RECORDS: list[dict[str, Any]] = [
     },
 ]
 
-console = Console()
-
 
 class DemoFailed(Exception):
     """What failed, for the person at the terminal."""
@@ -69,10 +58,11 @@ class DemoFailed(Exception):
 def demo(settings: Settings, *, keep_serving: bool) -> int:
     """Do the main job and print what comes of it; the exit code."""
     try:
-        with _service(settings) as (url, service), httpx.Client(base_url=url, timeout=60) as client:
+        with started_service(settings) as (url, service), httpx.Client(base_url=url, timeout=60) as client:
             _main_job(client)
             console.print(
-                f"\n[bold]API and docs[/bold]  {url}/docs\n[bold]The model[/bold]     {url}/v1/models/species-penguins"
+                f"\n[bold]API and docs[/bold]  {url}/docs"
+                f"\n[bold]The model[/bold]     {url}/v1/models/species-penguins"
                 f"\n[bold]The data[/bold]      {settings.data.absolute()}"
             )
             if keep_serving:
@@ -80,69 +70,10 @@ def demo(settings: Settings, *, keep_serving: bool) -> int:
                 service.wait()
     except KeyboardInterrupt:
         console.print("\nStopped.")
-    except (DemoFailed, httpx.HTTPError) as error:
+    except (DemoFailed, NotStarted, OSError, httpx.HTTPError) as error:
         console.print(f"[bold red]The demo failed:[/bold red] {error}", highlight=False)
         return 1
     return 0
-
-
-@contextmanager
-def _service(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`backpropd serve` as a process of its own, ready; its log goes to a file."""
-    port = _free_port(settings)
-    url = f"http://127.0.0.1:{port}"
-    settings.data.mkdir(parents=True, exist_ok=True)
-    log = settings.data / "demo.log"
-    environment = {
-        **os.environ,
-        **settings.environment(),
-        "BACKPROPD_PORT": str(port),
-        "BACKPROPD_HOST": "127.0.0.1",
-    }
-    with log.open("wb") as output:
-        service = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"], env=environment, stdout=output, stderr=output
-        )
-    try:
-        _wait_until_ready(url, service, log)
-        yield url, service
-    finally:
-        if service.poll() is None:
-            service.send_signal(signal.SIGTERM)
-        service.wait()
-
-
-def _free_port(settings: Settings) -> int:
-    """The settings' port, or a free one if it is busy."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", settings.port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-            console.print(f"Port {settings.port} is busy; taking {probe.getsockname()[1]}.")
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
-    start = time.monotonic()
-    while time.monotonic() - start < START_SECONDS:
-        if service.poll() is not None:
-            raise DemoFailed(f"the service ended with exit code {service.returncode}:\n{_tail(log)}")
-        try:
-            if httpx.get(f"{url}/readyz").is_success:
-                console.print(
-                    f"Service ready at {url} after {time.monotonic() - start:.1f} s, with one training worker."
-                )
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise DemoFailed(f"the service was not ready within {START_SECONDS:g} s:\n{_tail(log)}")
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
 
 
 def _main_job(client: httpx.Client) -> None:
@@ -165,8 +96,9 @@ def _main_job(client: httpx.Client) -> None:
     )
     plan = job["plan"]
     console.print(
-        f"Launched job {job['id']}: {plan['task']}, since {plan['task_reason']}; {plan['rows']['training']} rows to "
-        f"train, {plan['rows']['validation']} to validate, {plan['network']['parameters']:,} parameters."
+        f"Launched job {job['id']}: {plan['task']}, since {plan['task_reason']}; "
+        f"{plan['rows']['training']} rows to train, {plan['rows']['validation']} to validate, "
+        f"{plan['network']['parameters']:,} parameters."
     )
     _follow(client, job)
     done = _ask(client, "GET", f"/v1/jobs/{job['id']}")
@@ -178,7 +110,7 @@ def _main_job(client: httpx.Client) -> None:
     _predict(client, done["model_id"])
 
 
-def _ask(client: httpx.Client, method: str, path: str, **content: Any) -> dict[str, Any]:
+def _ask(client: httpx.Client, method: str, path: str, **content: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
     """The answer, or what the problem says."""
     response = client.request(method, path, **content)
     if response.is_error:
@@ -244,8 +176,9 @@ def _events(client: httpx.Client, job_id: str) -> Iterator[tuple[str, dict[str, 
 def _report(model: dict[str, Any]) -> None:
     evaluation = model["evaluation"]
     console.print(
-        f"\n[bold]Validation report[/bold] of {model['name']}:{model['version']} on {evaluation['rows']} rows: accuracy "
-        f"[bold]{evaluation['accuracy']:.3f}[/bold], log loss {evaluation['log_loss']:.3f}, ROC AUC {evaluation['roc_auc']:.3f}"
+        f"\n[bold]Validation report[/bold] of {model['name']}:{model['version']} on "
+        f"{evaluation['rows']} rows: accuracy [bold]{evaluation['accuracy']:.3f}[/bold], log loss {evaluation['log_loss']:.3f}, "
+        f"ROC AUC {evaluation['roc_auc']:.3f}"
     )
     table = Table("species", "precision", "recall", "rows")
     for row in evaluation["per_class"]:

@@ -43,8 +43,14 @@ class Assignment(BaseModel):
     def fitting(self) -> Fitting:
         """Everything decided; raises `InvalidSpec` where it cannot work."""
         storage = Storage(self.data)
-        validation = self.inputs.validation and self.inputs.validation.open(storage)
-        return Fitting(self.inputs.table.open(storage), self.goal, self.network, self.training, validation)
+        table, validation = self.inputs.table, self.inputs.validation
+        return Fitting(
+            table.open(storage),
+            self.goal,
+            self.network,
+            self.training,
+            None if validation is None else validation.open(storage),
+        )
 
 
 class Run(BaseModel):

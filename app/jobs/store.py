@@ -150,12 +150,10 @@ def points(session: Session, job_id: str, first: int, last: int, most: int) -> l
 
     Epochs have no gaps, so the wanted ones are named: the cost is that of the answer, whatever the history.
     """
-    count = last - first + 1
-    wanted = range(first, last + 1)
-    if count > most:
-        wanted = sorted({first + round(i * (count - 1) / max(most - 1, 1)) for i in range(most)} | {last})[
-            -most:
-        ]
+    wanted = list(range(first, last + 1))
+    if len(wanted) > most:
+        gap = (last - first) / max(most - 1, 1)
+        wanted = [last - round(i * gap) for i in range(most)]
     query = (
         select(PointRow).where(PointRow.job_id == job_id, PointRow.epoch.in_(wanted)).order_by(PointRow.epoch)
     )

@@ -1,4 +1,4 @@
-"""Jobs over HTTP, without a worker: what is accepted, what is refused and where, and what becomes of a queued job."""
+"""Jobs over HTTP, without a worker: what is accepted, what is refused and where."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -28,13 +28,16 @@ def awkward(running):
     """Thirty rows with one column for each way in which a target can be of no use."""
     header = "x,empty,one,few,price,label,note\n"
     rows = [
-        f"{i},,only,{'yes' if i < 5 else ''},{i}.5,{'a' if i % 2 else 'b'},long words {i} here\n" for i in range(30)
+        f"{i},,only,{'yes' if i < 5 else ''},{i}.5,{'a' if i % 2 else 'b'},long words {i} here\n"
+        for i in range(30)
     ]
     return running.upload((header + "".join(rows)).encode(), name="awkward")["id"]
 
 
 def test_a_job_is_queued_with_its_plan(running, penguins):
-    response = running.client.post("/v1/jobs", json={"dataset_id": penguins, "target": "species", "tags": ["t1"]})
+    response = running.client.post(
+        "/v1/jobs", json={"dataset_id": penguins, "target": "species", "tags": ["t1"]}
+    )
     assert response.status_code == 202
     job = response.json()
     assert response.headers["location"] == f"/v1/jobs/{job['id']}"
@@ -52,7 +55,8 @@ def test_a_job_is_queued_with_its_plan(running, penguins):
 def test_validate_only_queues_nothing(running, penguins):
     before = len(running.client.get("/v1/jobs?limit=100").json()["items"])
     response = running.client.post(
-        "/v1/jobs?validate_only=true", json={"dataset_id": penguins, "target": "body_mass_g", "network": NETWORK}
+        "/v1/jobs?validate_only=true",
+        json={"dataset_id": penguins, "target": "body_mass_g", "network": NETWORK},
     )
     assert response.status_code == 200
     plan = response.json()
@@ -84,7 +88,11 @@ REFUSED = {
     "no network": ({"network_id": "net_nope"}, "/network_id", "no network"),
     "two networks": ({"network_id": "net_nope", "network": NETWORK}, "", "not both"),
     "unknown field": ({"colour": "red"}, "/colour", "unknown field"),
-    "unknown field deep": ({"network": layers(DENSE | {"unit": 3})}, "/network/layers/0/unit", "unknown field"),
+    "unknown field deep": (
+        {"network": layers(DENSE | {"unit": 3})},
+        "/network/layers/0/unit",
+        "unknown field",
+    ),
     "unknown kind": ({"network": layers({"kind": "conv9d"})}, "/network/layers/0", "conv9d"),
     "no kind": ({"network": layers({"units": 3})}, "/network/layers/0", "kind"),
     "wrong type": ({"training": {"epochs": "many"}}, "/training/epochs", "integer"),
@@ -112,14 +120,26 @@ REFUSED = {
     "too few rows": ({"target": "few"}, "/target", "5 rows with a target"),
     "no usable feature": ({"features": ["one", "empty"]}, "/features", "no usable feature"),
     "feature not there": ({"features": ["x", "y"]}, "/features/1", "no column 'y'"),
-    "output that does not fit": ({"network": layers({"kind": "dense", "units": 7})}, "/network/layers/0", "7"),
+    "output that does not fit": (
+        {"network": layers({"kind": "dense", "units": 7})},
+        "/network/layers/0",
+        "7",
+    ),
     "impossible shape": (
         {"network": {"input_shape": [28, 28], **layers(DENSE)}},
         "/network/input_shape",
         "rows of shape",
     ),
-    "relu under log loss": ({"network": layers(DENSE, {"kind": "relu"})}, "/network/layers/1", "makes no sense"),
-    "loss that does not fit": ({"training": {"loss": {"kind": "cross_entropy"}}}, "/training/loss", "not a loss for"),
+    "relu under log loss": (
+        {"network": layers(DENSE, {"kind": "relu"})},
+        "/network/layers/1",
+        "makes no sense",
+    ),
+    "loss that does not fit": (
+        {"training": {"loss": {"kind": "cross_entropy"}}},
+        "/training/loss",
+        "not a loss for",
+    ),
     "class that is not there": (
         {"training": {"class_weights": {"c": 2}}},
         "/training/class_weights/c",
@@ -167,7 +187,9 @@ def test_a_body_over_the_limit(running):
 
 
 def test_a_network_by_id_is_to_blame_by_id(running, penguins):
-    network = running.client.post("/v1/networks", json={"name": "n", "layers": [{"kind": "dense", "units": 2}]}).json()
+    network = running.client.post(
+        "/v1/networks", json={"name": "n", "layers": [{"kind": "dense", "units": 2}]}
+    ).json()
     response = running.client.post(
         "/v1/jobs", json={"dataset_id": penguins, "target": "species", "network_id": network["id"]}
     )
@@ -219,7 +241,9 @@ def test_fifty_equal_posts_make_one_job(running, penguins):
     body = {"dataset_id": penguins, "target": "island", "model_name": "once"}
     headers = {"Idempotency-Key": "fifty"}
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: running.client.post("/v1/jobs", json=body, headers=headers), range(50)))
+        answers = list(
+            pool.map(lambda _: running.client.post("/v1/jobs", json=body, headers=headers), range(50))
+        )
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(running.client.get("/v1/jobs?name=once").json()["items"]) == 1
@@ -278,7 +302,13 @@ def test_the_events_of_a_finished_job(service):
     finish(service, job["id"], 2000)
     told = stream(service, job["id"])
     assert [kind for _, kind, _ in told] == ["status", "status", "epoch", "status", "done"]
-    assert [data.get("status") for _, _, data in told] == ["queued", "running", None, "succeeded", "succeeded"]
+    assert [data.get("status") for _, _, data in told] == [
+        "queued",
+        "running",
+        None,
+        "succeeded",
+        "succeeded",
+    ]
     points = told[2][2]["points"]
     assert len(points) == 500
     assert (points[0]["epoch"], points[-1]["epoch"]) == (1, 2000)
@@ -313,7 +343,9 @@ def test_a_stream_ends_when_its_job_is_deleted(service):
     with service.context.database.write() as session:
         last = events.after(session, job["id"], 0)[-1].sequence
     assert stream(service, job["id"], **{"Last-Event-ID": str(last)}) == []
-    assert service.client.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": "x"}).status_code == 422
+    assert (
+        service.client.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": "x"}).status_code == 422
+    )
 
 
 def test_the_running_status_shows(service):

@@ -119,12 +119,12 @@ def test_a_cancelled_queued_job_is_never_claimed(database):
     "change",
     [
         lambda session, job: queue.record(session, job, [point(1)]),
-        lambda session, job: queue.renew(session, job),
+        queue.renew,
         lambda session, job: queue.succeed(session, job, "mdl_x"),
         lambda session, job: queue.fail(session, job, "code", "detail"),
-        lambda session, job: queue.cancel(session, job),
-        lambda session, job: queue.give_back(session, job),
-        lambda session, job: queue.cancel_requested(session, job),
+        queue.cancel,
+        queue.give_back,
+        queue.cancel_requested,
     ],
 )
 def test_who_has_lost_the_lease_changes_nothing(database, change):

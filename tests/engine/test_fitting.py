@@ -56,7 +56,9 @@ def test_the_plan_is_what_is_trained(penguins):
 def test_same_seed_same_bits(penguins):
     spec = TrainingSpec(epochs=3, seed=5)
     thetas = [trained(penguins, GoalSpec(target="species"), training=spec)[0].model.theta for _ in range(2)]
-    other = trained(penguins, GoalSpec(target="species"), training=spec.model_copy(update={"seed": 6}))[0].model.theta
+    other = trained(penguins, GoalSpec(target="species"), training=spec.model_copy(update={"seed": 6}))[
+        0
+    ].model.theta
     assert thetas[0].tobytes() == thetas[1].tobytes()
     assert thetas[0].tobytes() != other.tobytes()
 
@@ -96,7 +98,9 @@ def test_a_last_softmax_is_the_link(penguins):
 
 def test_a_softmax_under_mse_runs_as_a_layer(penguins):
     network = NetworkSpec(layers=(DenseSpec(units=16), ReluSpec(), DenseSpec(), SoftmaxSpec()))
-    fitting, points = trained(penguins, GoalSpec(target="species"), network, TrainingSpec(loss=MseSpec(), epochs=60))
+    fitting, points = trained(
+        penguins, GoalSpec(target="species"), network, TrainingSpec(loss=MseSpec(), epochs=60)
+    )
     assert fitting.network_spec.layers[-1].kind == "softmax"
     assert points[-1].train_loss < points[0].train_loss
     assert fitting.evaluate(fitting.model).accuracy > 0.9
@@ -143,7 +147,9 @@ def test_multilabel():
     )
     types = dict.fromkeys(frame.columns, "numeric")
     fitting, _ = trained(
-        Table(frame, types), GoalSpec(target=("up", "right"), task="multilabel"), training=TrainingSpec(epochs=60)
+        Table(frame, types),
+        GoalSpec(target=("up", "right"), task="multilabel"),
+        training=TrainingSpec(epochs=60),
     )
     (prediction,) = fitting.model.predict(pl.DataFrame({"a": [2.0], "b": [-2.0]}))
     assert prediction["labels"] == ["up"]
@@ -151,20 +157,27 @@ def test_multilabel():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("load", "target", "figure", "bar"), [(load_wine, "target", "accuracy", 0.94), (load_diabetes, "target", "r2", 0.4)]
+    ("load", "target", "figure", "bar"),
+    [(load_wine, "target", "accuracy", 0.94), (load_diabetes, "target", "r2", 0.4)],
 )
 def test_the_default_recipe_on_real_data(load, target, figure, bar):
     """20 % kept apart, mean of 5 seeds."""
     data = load()
-    frame = pl.DataFrame(data.data, schema=list(data.feature_names)).with_columns(target=pl.Series(data.target))
+    frame = pl.DataFrame(data.data, schema=list(data.feature_names)).with_columns(
+        target=pl.Series(data.target)
+    )
     scores = []
     for seed in range(5):
         shuffled = frame.sample(fraction=1, shuffle=True, seed=seed)
         apart = frame.height // 5
-        fitting, _ = trained(table(shuffled[apart:]), GoalSpec(target=target), training=TrainingSpec(seed=seed))
+        fitting, _ = trained(
+            table(shuffled[apart:]), GoalSpec(target=target), training=TrainingSpec(seed=seed)
+        )
         test = shuffled[:apart]
         model = fitting.model
         x = model.encoder.encode(test)
 
-        scores.append(getattr(evaluate(model.target, model.answers_to(x), model.target.truth(test, x)), figure))
+        scores.append(
+            getattr(evaluate(model.target, model.answers_to(x), model.target.truth(test, x)), figure)
+        )
     assert np.mean(scores) >= bar

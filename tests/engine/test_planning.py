@@ -101,7 +101,13 @@ INVALID = [
         "there are a, b",
     ),
     ({"target": "price"}, None, {"class_weights": "balanced"}, ("training", "class_weights"), "regression"),
-    ({"target": "price"}, None, {"loss": CrossEntropySpec()}, ("training", "loss"), "not a loss for regression"),
+    (
+        {"target": "price"},
+        None,
+        {"loss": CrossEntropySpec()},
+        ("training", "loss"),
+        "not a loss for regression",
+    ),
     (
         {"target": "grade"},
         network(DenseSpec(units=5)),

@@ -30,14 +30,23 @@ class Running:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = (data.parent / f"{data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--data", str(data), "--port", self.url.rpartition(":")[2]],
+            [
+                sys.executable,
+                "-m",
+                "app.cli",
+                "serve",
+                "--data",
+                str(data),
+                "--port",
+                self.url.rpartition(":")[2],
+            ],
             env={**os.environ, **environment},
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
         )
         self.client = httpx.Client(base_url=self.url, timeout=60)
-        self.wait(lambda: self.is_ready(), 30)
+        self.wait(self.is_ready, 30)
 
     def is_ready(self):
         assert self.process.poll() is None, Path(self.log.name).read_text()
@@ -68,7 +77,9 @@ class Running:
         self.log.close()
 
     def upload(self, data, name="data"):
-        answer = self.client.post(f"/v1/datasets?name={name}", content=data, headers={"Content-Type": "text/csv"})
+        answer = self.client.post(
+            f"/v1/datasets?name={name}", content=data, headers={"Content-Type": "text/csv"}
+        )
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
@@ -84,14 +95,16 @@ class Running:
         return self.wait(lambda: (job := self.job(job_id))["status"] in statuses and job, seconds)
 
     def until_epoch(self, job_id, epoch=1):
-        return self.wait(lambda: ((job := self.job(job_id))["progress"] or {"epoch": 0})["epoch"] >= epoch and job)
+        return self.wait(
+            lambda: ((job := self.job(job_id))["progress"] or {"epoch": 0})["epoch"] >= epoch and job
+        )
 
     def runner_of(self, job_id):
-        """The process that trains: the one descendant that the job's worker started through its fork server."""
+        """The process that trains: the busiest of those that a fork server started."""
         self.until_epoch(job_id)
-        found = subprocess.run(["pgrep", "-g", str(self.process.pid), "-f", "forkserver"], capture_output=True, text=True)
-        busiest = max(map(int, found.stdout.split()), key=cpu_ticks)
-        return busiest
+        command = ["pgrep", "-g", str(self.process.pid), "-f", "forkserver"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        return max(map(int, found.stdout.split()), key=cpu_ticks)
 
 
 def cpu_ticks(pid):
@@ -162,7 +175,9 @@ def test_the_whole_main_job(service, penguins):
     assert model["lineage"]["seed"] == 3
     assert model["lineage"]["environment"]["blas"]
     assert model["lineage"]["training"]["best_epoch"] >= 1
-    records = [{"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": "218", "sex": None, "hat": "red"}]
+    records = [
+        {"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": "218", "sex": None, "hat": "red"}
+    ]
     answer = service.client.post("/v1/models/species-penguins/predict", json={"records": records}).json()
     (prediction,) = answer["predictions"]
     assert prediction["label"] == "Gentoo"
@@ -173,7 +188,9 @@ def test_the_whole_main_job(service, penguins):
 
 
 def events(service, job_id, last=0):
-    with service.client.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(last)}) as response:
+    with service.client.stream(
+        "GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(last)}
+    ) as response:
         kind = ""
         for line in response.iter_lines():
             field, _, value = line.partition(": ")
@@ -190,7 +207,9 @@ def test_same_seed_same_model_file_weights(service, penguins):
     for job_id in ids:
         assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
         points = service.client.get(f"/v1/jobs/{job_id}/history").json()["points"]
-        histories.append([{name: value for name, value in point.items() if name != "seconds"} for point in points])
+        histories.append(
+            [{name: value for name, value in point.items() if name != "seconds"} for point in points]
+        )
     assert histories[0] == histories[1]
 
 
@@ -231,7 +250,9 @@ def test_a_job_over_its_time_fails(service, penguins):
 
 def test_an_interrupted_job_is_done_after_the_next_start(start):
     first = start()
-    job_id = first.launch(first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 20_000, "early_stopping": None})
+    job_id = first.launch(
+        first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 20_000, "early_stopping": None}
+    )
     first.until_epoch(job_id)
     first.interrupt()
     second = start()
@@ -244,7 +265,9 @@ def test_an_interrupted_job_is_done_after_the_next_start(start):
 
 def test_a_short_job_interrupted_ends_done(start):
     first = start()
-    job_id = first.launch(first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 3_000, "early_stopping": None})
+    job_id = first.launch(
+        first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 3_000, "early_stopping": None}
+    )
     first.until_epoch(job_id)
     first.interrupt()
     job = start().until(job_id, "succeeded", "failed", seconds=120)
@@ -258,7 +281,10 @@ def test_a_killed_worker_is_replaced_and_nothing_stays_running(start):
     job_id = service.launch(dataset, "species", training=LONG)
     service.until_epoch(job_id)
     worker = subprocess.run(
-        ["pgrep", "-P", str(service.process.pid), "-f", "app.cli worker"], capture_output=True, text=True, check=True
+        ["pgrep", "-P", str(service.process.pid), "-f", "app.cli worker"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     os.kill(int(worker.stdout), signal.SIGKILL)
     service.wait(lambda: service.job(job_id)["attempt"] == 2, 60)
@@ -273,7 +299,9 @@ def test_many_clients_follow_one_job(service, penguins):
     def follow():
         with httpx.Client(base_url=service.url, timeout=60) as client:
             watcher = type("Watcher", (), {"client": client})
-            counted.append(sum(len(data["points"]) for kind, data in events(watcher, job_id) if kind == "epoch"))
+            counted.append(
+                sum(len(data["points"]) for kind, data in events(watcher, job_id) if kind == "epoch")
+            )
 
     threads = [threading.Thread(target=follow) for _ in range(8)]
     for thread in threads:
@@ -283,15 +311,21 @@ def test_many_clients_follow_one_job(service, penguins):
     assert counted == [300] * 8
 
 
-@pytest.mark.parametrize(("load", "figure", "bar"), [(load_wine, "accuracy", 0.94), (load_diabetes, "r2", 0.4)])
+@pytest.mark.parametrize(
+    ("load", "figure", "bar"), [(load_wine, "accuracy", 0.94), (load_diabetes, "r2", 0.4)]
+)
 def test_real_tables_apart(service, load, figure, bar):
     """20 % of the rows sent apart and scored by /evaluate, mean of 5 seeds."""
     frame = as_frame(load())
     scores = []
     for seed in range(5):
-        train, test = (frame[rows] for rows in train_test_split(range(frame.height), test_size=0.2, random_state=seed))
+        train, test = (
+            frame[rows] for rows in train_test_split(range(frame.height), test_size=0.2, random_state=seed)
+        )
         name = f"{load.__name__}-{seed}".replace("_", "-")
-        job_id = service.launch(service.upload(csv(train)), "target", model_name=name, training={"seed": seed})
+        job_id = service.launch(
+            service.upload(csv(train)), "target", model_name=name, training={"seed": seed}
+        )
         assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
         apart = service.upload(csv(test))
         report = service.client.post(f"/v1/models/{name}/evaluate", json={"dataset_id": apart}).json()
@@ -300,7 +334,9 @@ def test_real_tables_apart(service, load, figure, bar):
 
 
 def as_frame(data):
-    return pl.DataFrame(data.data, schema=list(data.feature_names)).with_columns(target=pl.Series(data.target))
+    return pl.DataFrame(data.data, schema=list(data.feature_names)).with_columns(
+        target=pl.Series(data.target)
+    )
 
 
 def csv(frame):
