@@ -99,7 +99,7 @@ class Model:
         self._batch = np.zeros((batch, encoder.width), np.float32)
 
     def _is_fair(self, batch: int) -> bool:
-        """Whether a row has the same bits at every place, layer by layer: a later layer may hide a difference."""
+        """Whether a row has the same bits at every place; layer by layer, since a later one may hide it."""
         probes = np.random.default_rng(0).standard_normal((PROBES, 1, self.encoder.width), np.float32)
         for probe in probes:
             x: Array = np.repeat(probe, batch, axis=0)

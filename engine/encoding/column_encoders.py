@@ -132,7 +132,7 @@ class CategoricalEncoder(ColumnEncoder):
     categories: tuple[str, ...]
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "CategoricalEncoder":
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "CategoricalEncoder":  # noqa: ARG003 - the others scale
         """Take the categories of the training rows, sorted; the most frequent where they are too many."""
         counts = series.drop_nulls().alias("value").value_counts(name="count")
         frequent = counts.sort("count", "value", descending=[True, False]).head(CATEGORIES_AT_MOST)
@@ -165,7 +165,7 @@ class BooleanEncoder(ColumnEncoder):
     kind: Literal["boolean"] = "boolean"
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "BooleanEncoder":
+    def fit(cls, series: pl.Series, scaling: Scaling) -> "BooleanEncoder":  # noqa: ARG003 - the others scale
         """Nothing to learn: 0 already says that a value is missing."""
         return cls(name=series.name, marks_missing=False)
 
