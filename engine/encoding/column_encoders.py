@@ -92,7 +92,7 @@ class ColumnEncoder(Spec):
     def encode(self, series: pl.Series, out: Array) -> None:
         """Write a typed column into out (rows, len(output_names)), all zeros so far."""
         self.encode_values(series, out[:, : len(self.value_names)])
-        if self.marks_missing:
+        if self.marks_missing and series.has_nulls():
             out[:, -1] = series.is_null().to_numpy()
 
 
@@ -107,12 +107,11 @@ class NumericEncoder(ColumnEncoder):
     def fit(cls, series: pl.Series, scaling: Scaling) -> "NumericEncoder":
         """Fit the median and the scale. The scale sees the filled column, as training will."""
         median = _median(series)
-        filled = series.fill_null(median).cast(pl.Float64).to_numpy()
         return cls(
             name=series.name,
             marks_missing=series.has_nulls(),
             median=median,
-            scale=Scale.fit(filled, scaling),
+            scale=Scale.fit(_filled(series, median), scaling),
         )
 
     @cached_property
@@ -122,7 +121,7 @@ class NumericEncoder(ColumnEncoder):
 
     def encode_values(self, series: pl.Series, out: Array) -> None:
         """One scaled column."""
-        out[:, 0] = self.scale(series.cast(pl.Float64).fill_null(self.median).to_numpy())
+        out[:, 0] = self.scale(_filled(series, self.median))
 
 
 class CategoricalEncoder(ColumnEncoder):
@@ -149,9 +148,9 @@ class CategoricalEncoder(ColumnEncoder):
 
     def encode_values(self, series: pl.Series, out: Array) -> None:
         """Set the ones."""
-        codes = series.cast(pl.Enum(self.categories), strict=False).to_physical()
-        known = codes.is_not_null().arg_true().to_numpy()
-        out[known, codes.drop_nulls().to_numpy()] = 1
+        codes = _filled(series.cast(pl.Enum(self.categories), strict=False).to_physical(), -1)
+        known = np.flatnonzero(codes >= 0)
+        out[known, codes[known].astype(np.intp)] = 1
 
     @property
     def feature(self) -> Feature:
@@ -176,7 +175,7 @@ class BooleanEncoder(ColumnEncoder):
 
     def encode_values(self, series: pl.Series, out: Array) -> None:
         """One column of signs."""
-        out[:, 0] = (series.cast(pl.Float64) * 2 - 1).fill_null(0).to_numpy()
+        out[:, 0] = 2 * _filled(series, 0.5) - 1
 
 
 Part = Literal["year", "month", "day", "weekday", "hour"]
@@ -215,9 +214,9 @@ class DatetimeEncoder(ColumnEncoder):
         """Fit the parts that differ."""
         parts = []
         for part in PARTS:
-            values = _part(series, part)
+            values = PARTS[part](series)
             median = _median(values)
-            scale = Scale.fit(values.fill_null(median).to_numpy(), scaling)
+            scale = Scale.fit(_filled(values, median), scaling)
             if scale.factor:
                 parts.append(DatetimePart(part=part, median=median, scale=scale))
         return cls(name=series.name, marks_missing=series.has_nulls(), parts=tuple(parts))
@@ -235,7 +234,7 @@ class DatetimeEncoder(ColumnEncoder):
         """Part after part. A median between two values is rounded down for the sine and the cosine."""
         column = 0
         for part in self.parts:
-            values = _part(series, part.part).fill_null(part.median).to_numpy()
+            values = _filled(PARTS[part.part](series), part.median)
             out[:, column] = part.scale(values)
             column += 1
             if (period := PERIODS.get(part.part)) is not None:
@@ -252,8 +251,10 @@ def _median(series: pl.Series) -> float:
     return float(median) if isinstance(median, float) else 0.0  # no value at all
 
 
-def _part(series: pl.Series, part: Part) -> pl.Series:
-    return PARTS[part](series).cast(pl.Float64)
+def _filled(series: pl.Series, fill: float) -> Array:
+    """As float64, with `fill` for missing values."""
+    values = series.cast(pl.Float64).to_numpy()
+    return np.where(np.isnan(values), fill, values) if series.has_nulls() else values
 
 
 AnyColumnEncoder = Annotated[

@@ -46,7 +46,7 @@ def infer(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, ColumnType], lis
     as a number, a truth value or an ISO 8601 time becomes that. Infinite numbers and NaN become missing. A
     column without values is numeric. Raises `UnreadableTable` for nested and binary columns.
     """
-    columns: list[pl.Series] = []
+    columns: dict[str, pl.Series] = {}
     types: dict[str, ColumnType] = {}
     warnings: list[DatasetWarning] = []
     for series in frame:
@@ -55,15 +55,15 @@ def infer(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, ColumnType], lis
             if infinite := int(((column.abs() > LARGEST) & column.is_not_nan()).sum()):
                 detail = f"{infinite} infinite values of {series.name} count as missing"
                 warnings.append(DatasetWarning(code="infinite_values", column=series.name, detail=detail))
-            column = _tidy_numbers(column)
-        columns.append(column)
+            column = _narrowed(column)
+        columns[series.name] = column
     return pl.DataFrame(columns), types, warnings
 
 
 def _infer_column(series: pl.Series) -> tuple[pl.Series, ColumnType]:
     dtype = series.dtype
     if dtype == pl.String:
-        return _infer_text(clean(series))
+        return _infer_text(_cleaned(series))
     if dtype == pl.Boolean:
         return series, "boolean"
     if dtype.is_integer():
@@ -76,7 +76,7 @@ def _infer_column(series: pl.Series) -> tuple[pl.Series, ColumnType]:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return series.cast(pl.Datetime("us")), "datetime"
     if isinstance(dtype, pl.Categorical | pl.Enum):
-        return clean(series.cast(pl.String)), "categorical"
+        return _cleaned(series.cast(pl.String)), "categorical"
     raise UnreadableTable(
         f"column {series.name!r} holds {dtype} values; "
         "a column must hold numbers, text, booleans, dates or date-times",
@@ -90,10 +90,9 @@ def _infer_text(text: pl.Series) -> tuple[pl.Series, ColumnType]:
         return text.cast(pl.Float64), "numeric"
     kinds: tuple[ColumnType, ...] = ("numeric", "boolean", "datetime")
     for kind in kinds:
-        parse = _PARSERS[kind]
-        if parse(present.head(_PROBE)).null_count() == 0:
-            parsed = parse(text)
-            if parsed.null_count() == text.null_count():
+        if _read(present.head(_PROBE), kind)[1] is None:
+            parsed, bad = _read(text, kind)
+            if bad is None:
                 return parsed, kind
     distinct = present.n_unique()
     many = distinct > CATEGORIES_AT_MOST and 2 * distinct > len(present)
@@ -119,7 +118,7 @@ def _cast_column(series: pl.Series, kind: ColumnType) -> pl.Series:
     if kind == "numeric" and series.dtype == pl.Boolean:
         return series.cast(pl.Int64)
     text = as_text(series)
-    parsed, bad = parse(text, kind)
+    parsed, bad = _read(text, kind)
     if bad is not None:
         raise UnreadableTable(
             f"column {series.name!r} cannot be {kind}: "
@@ -127,13 +126,7 @@ def _cast_column(series: pl.Series, kind: ColumnType) -> pl.Series:
             series.name,
             bad,
         )
-    return parsed
-
-
-def clean(text: pl.Series) -> pl.Series:
-    """Strip white space and turn what stands for a missing value into null."""
-    text = text.str.strip_chars()
-    return text.set(text.is_in(MISSING), None)
+    return _narrowed(parsed) if parsed.dtype == pl.Float64 else parsed
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -146,28 +139,66 @@ def as_text(series: pl.Series) -> pl.Series:
     return series.cast(pl.String)
 
 
-def parse(text: pl.Series, kind: ColumnType) -> tuple[pl.Series, int | None]:
-    """Read cleaned text as `kind`: the typed values and the first row that could not be read, if any."""
-    parsed = _PARSERS[kind](text)
-    bad = parsed.is_null() & text.is_not_null()
-    first = bad.arg_max() if bad.any() else None
-    return (_tidy_numbers(parsed) if parsed.dtype == pl.Float64 else parsed), first
+def _cleaned(text: pl.Series) -> pl.Series:
+    return text.to_frame().select(clean(pl.first())).to_series()
 
 
-def _parse_numbers(text: pl.Series) -> pl.Series:
-    whole = text.cast(pl.Int64, strict=False)
-    return whole if whole.null_count() == text.null_count() else text.cast(pl.Float64, strict=False)
+def _read(text: pl.Series, kind: ColumnType) -> tuple[pl.Series, int | None]:
+    """Parse a cleaned column: the values, infinite ones among them, and the first row that does not parse."""
+    if kind == "numeric":
+        whole = text.cast(pl.Int64, strict=False)  # keeps digits that a float has no room for
+        if whole.null_count() == text.null_count():
+            return whole, None
+    parsed = text.to_frame().select(parse(pl.first(), kind)).to_series().alias(text.name)
+    return parsed, first_unread(text, parsed)
 
 
-def _parse_booleans(text: pl.Series) -> pl.Series:
+def _narrowed(values: pl.Series) -> pl.Series:
+    """Without NaN and infinities; where all that is left are whole numbers, Int64."""
+    values = values.to_frame().select(finite(pl.first())).to_series()
+    exact = ((values == values.floor()) & (values.abs() < _EXACT)).all()
+    return values.cast(pl.Int64) if exact and values.null_count() < len(values) else values
+
+
+def clean(text: pl.Expr) -> pl.Expr:
+    """Strip white space and turn what stands for a missing value into null."""
+    text = text.str.strip_chars()
+    return pl.when(~text.is_in(MISSING)).then(text)
+
+
+def parse(text: pl.Expr, kind: ColumnType) -> pl.Expr:
+    """Read cleaned text as `kind`, null where that cannot be done; numbers as Float64, infinite ones too.
+
+    The result has no name of its own.
+    """
+    return _PARSERS[kind](text)
+
+
+def first_unread(text: pl.Series, parsed: pl.Series) -> int | None:
+    """The first row whose text could not be read."""
+    if parsed.null_count() == text.null_count():
+        return None
+    return (parsed.is_null() & text.is_not_null()).arg_max()
+
+
+def finite(numbers: pl.Expr) -> pl.Expr:
+    """Turn NaN and what counts as infinite into null."""
+    return pl.when(numbers.abs() <= LARGEST).then(numbers)
+
+
+def _parse_numbers(text: pl.Expr) -> pl.Expr:
+    return text.cast(pl.Float64, strict=False)
+
+
+def _parse_booleans(text: pl.Expr) -> pl.Expr:
     words = text.str.to_lowercase()
-    return words.is_in(TRUE).zip_with(words.is_in(TRUE + FALSE), pl.Series([None], dtype=pl.Boolean))
+    return pl.when(words.is_in(TRUE + FALSE)).then(words.is_in(TRUE))
 
 
-def _parse_times(text: pl.Series) -> pl.Series:
+def _parse_times(text: pl.Expr) -> pl.Expr:
     """ISO 8601 dates and date-times, brought to one form first: all parts, a point, an offset."""
-    parts = text.str.extract_groups(_ISO).struct.unnest()
-    day, minute, second, fraction, offset = (pl.col(str(i)) for i in range(1, 6))
+    parts = text.str.extract_groups(_ISO).struct
+    day, minute, second, fraction, offset = (parts.field(str(i)) for i in range(1, 6))
     full = pl.concat_str(
         day,
         pl.lit("T"),
@@ -179,21 +210,14 @@ def _parse_times(text: pl.Series) -> pl.Series:
         offset.replace("Z", "+00:00").fill_null("+00:00"),
     )
     times = full.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
-    return parts.select(times.dt.replace_time_zone(None)).to_series().alias(text.name)
+    return times.dt.replace_time_zone(None)
 
 
-def _as_it_is(text: pl.Series) -> pl.Series:
+def _as_it_is(text: pl.Expr) -> pl.Expr:
     return text
 
 
-def _tidy_numbers(values: pl.Series) -> pl.Series:
-    """NaN and infinities become null; where all that is left are whole numbers, Int64."""
-    values = values.set(values.abs() > LARGEST, None)  # in polars NaN is greater than any number
-    exact = ((values == values.floor()) & (values.abs() < _EXACT)).all()
-    return values.cast(pl.Int64) if exact and values.null_count() < len(values) else values
-
-
-_PARSERS: dict[ColumnType, Callable[[pl.Series], pl.Series]] = {
+_PARSERS: dict[ColumnType, Callable[[pl.Expr], pl.Expr]] = {
     "numeric": _parse_numbers,
     "boolean": _parse_booleans,
     "datetime": _parse_times,

@@ -294,7 +294,9 @@ def _complete(frame: pl.DataFrame, name: str, kind: ColumnType | None = None) ->
     """The column, read as `kind`, if no value is missing in it."""
     if name not in frame.columns:
         raise InvalidTarget(f"there is no column {name!r}", name)
-    series = (frame if kind is None else cast(frame.select(name), {name: kind}))[name]
+    series = frame.get_column(name)
+    if kind is not None:
+        series = cast(series.to_frame(), {name: kind}).get_column(name)
     if series.is_empty():
         raise InvalidTarget(f"{name} has no rows", name)
     if series.has_nulls():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.encoding import UnreadableTable
-from engine.encoding.columns import MISSING, as_text, cast, infer, parse
+from engine.encoding.columns import MISSING, as_text, cast, infer
 
 at = datetime.fromisoformat
 
@@ -118,6 +118,16 @@ def test_words_become_text_when_they_are_too_many_or_too_long():
     assert infer_column(["word " * 50, "a"] * 5)[1] == "text"
 
 
+@pytest.mark.parametrize("name", ["", "*", "^.*$", "a.b", "1"])
+def test_any_name_is_a_name(name):
+    frame, types, _ = infer(pl.DataFrame({name: ["1", "2"], "day": ["2024-01-01", "2024-01-02"]}))
+    assert (frame.columns, types) == ([name, "day"], {name: "numeric", "day": "datetime"})
+    assert cast(frame, {name: "categorical", "day": "text"}).rows() == [
+        ("1", "2024-01-01T00:00:00"),
+        ("2", "2024-01-02T00:00:00"),
+    ]
+
+
 def test_no_rows_and_no_columns():
     frame, types, warnings = infer(pl.DataFrame({"a": pl.Series([], dtype=pl.String)}))
     assert (frame.shape, types, warnings) == ((0, 1), {"a": "numeric"}, [])
@@ -165,8 +175,7 @@ def test_cast_says_which_value_is_in_the_way():
 @given(st.lists(st.none() | st.floats(-1e149, 1e149) | st.integers(-(2**53), 2**53).map(float), min_size=1))
 def test_numbers_survive_as_text(values):
     series = pl.Series("a", values, dtype=pl.Float64)
-    parsed, bad = parse(as_text(series), "numeric")
-    assert bad is None
+    parsed = cast(as_text(series).to_frame(), {"a": "numeric"})["a"]
     assert parsed.cast(pl.Float64).to_list() == values
 
 
@@ -174,9 +183,7 @@ def test_numbers_survive_as_text(values):
 @given(st.lists(st.none() | st.datetimes(at("1000-01-01T00:00:00"), at("3000-01-01T00:00:00")), min_size=1))
 def test_times_survive_as_text(values):
     series = pl.Series("a", values, dtype=pl.Datetime("us"))
-    parsed, bad = parse(as_text(series), "datetime")
-    assert bad is None
-    assert parsed.to_list() == values
+    assert cast(as_text(series).to_frame(), {"a": "datetime"})["a"].to_list() == values
 
 
 @settings(deadline=None)

@@ -78,6 +78,12 @@ def test_words_booleans_and_times():
     assert len(profile_of({"a": [f"w{i}" for i in range(30)]})[0][0].top) == 10
 
 
+@pytest.mark.parametrize("name", ["", "*", "^.*$", "value", "count"])
+def test_any_name_is_a_name(name):
+    (column, _), _ = profile_of({name: ["u", "v"], "other": [1, 2]})
+    assert (column.name, column.top[0].value) == (name, "u")
+
+
 def test_it_survives_json():
     columns, _ = profile_of({"a": ["1", "2"], "b": ["yes", "no"], "c": ["x", "y"], "d": ["1.5", "2024"]})
     for column in columns:

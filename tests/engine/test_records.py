@@ -102,6 +102,13 @@ def test_no_rows():
     assert frame.schema["seen"] == pl.Datetime("us")
 
 
+@pytest.mark.parametrize("name", ["*", "^.*$", "a b", ""])
+def test_a_name_is_a_name_and_no_pattern(name):
+    odd = Feature(name=name, type="numeric")
+    frame, warnings = frame_from_records([{"bill": 1, name: "2"}], [BILL, odd])
+    assert (frame.columns, frame.rows(), warnings) == (["bill", name], [(1, 2)], [[]])
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),

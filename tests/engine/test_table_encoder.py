@@ -126,6 +126,13 @@ def test_what_says_nothing_is_left_out_with_a_warning():
     assert warnings == ["constant_column", "all_missing", "text_column"]
 
 
+@pytest.mark.parametrize("name", ["", "*", "^.*$"])
+def test_any_name_is_a_name(name):
+    encoder, _, x = fit(**{"a": [1, 2], name: ["u", "v"]})
+    assert encoder.output_names == ("a", f"{name} = u", f"{name} = v")
+    assert x.tolist() == [[-1, 1, 0], [1, 0, 1]]
+
+
 def test_no_usable_feature_says_why():
     with pytest.raises(NoUsableFeature, match="no usable feature: a has the same value in all training rows"):
         fit(a=[1, 1, 1])

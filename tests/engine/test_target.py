@@ -74,6 +74,14 @@ def test_what_has_no_classes(values, kind, message):
         ClassTarget.fit(frame(*values), ["y"], kind)
 
 
+@pytest.mark.parametrize("name", ["", "*", "^.*$"])
+def test_any_name_is_a_name(name):
+    table = pl.DataFrame({"other": [7.0, 8.0], name: [1, 2]})
+    assert ClassTarget.fit(table, [name]).codes(table).tolist() == [0, 1]
+    assert RegressionTarget.fit(table, [name]).means == (1.5,)
+    assert MultilabelTarget.fit(pl.DataFrame({"o": [5], name: [1]}), [name]).outputs == 1
+
+
 def test_unknown_labels_and_columns():
     target = ClassTarget.fit(frame("a", "b"), ["y"])
     with pytest.raises(InvalidTarget, match="y holds 'z' in row 2, which is no class of the model") as error:

@@ -1,0 +1,54 @@
+"""`backpropd demo`: twice on one folder, on a busy port, and where it cannot work."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+from serving import free_port
+
+pytestmark = pytest.mark.slow
+
+
+def demo(data, port):
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "demo", "--exit", "--data", str(data), "--port", str(port)],
+        env={**os.environ, "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_twice_on_one_folder(tmp_path):
+    for version in (1, 2):
+        done = demo(tmp_path / "data", free_port())
+        assert done.returncode == 0, done.stdout + done.stderr
+        report = re.search(r"species-penguins:(\d+) on (\d+) rows: accuracy\s+([\d.]+)", done.stdout)
+        assert report, done.stdout
+        assert int(report[1]) == version
+        assert float(report[3]) >= 0.95
+        assert "Gentoo" in done.stdout
+        assert "unseen category" in done.stdout
+        assert "/docs" in done.stdout
+
+
+def test_a_busy_port_is_told(tmp_path):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done = demo(tmp_path / "data", port)
+    assert done.returncode == 0, done.stdout
+    assert f"Port {port} is busy" in done.stdout
+
+
+def test_what_failed_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = demo(tmp_path / "file", free_port())
+    assert done.returncode == 1
+    assert "The demo failed" in done.stdout
+    assert "file" in done.stdout.replace("\n", "")
