@@ -9,9 +9,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.problems import Busy, FieldError, Invalid, Problem, StorageFull, UnsupportedMediaType, to_pointer
+from app.problems import (
+    Busy,
+    FieldError,
+    Invalid,
+    Problem,
+    StorageFull,
+    TooLarge,
+    UnsupportedMediaType,
+    to_pointer,
+)
 from engine.spec import Path
 
 logger = logging.getLogger(__name__)
@@ -25,7 +36,9 @@ class ProblemDetail(BaseModel):
     type: str = Field(description="What kind of problem it is; stable.", examples=["urn:backpropd:not_found"])
     title: str = Field(description="The status in words.", examples=["Not Found"])
     status: int = Field(description="The HTTP status.", examples=[404])
-    detail: str = Field(description="What went wrong, in a sentence.", examples=["there is no network net_01"])
+    detail: str = Field(
+        description="What went wrong, in a sentence.", examples=["there is no network net_01"]
+    )
     instance: str = Field(description="The path that was asked for.", examples=["/v1/networks/net_01"])
     errors: list[FieldError] = Field(default=[], description="The fields that are wrong, where known.")
 
@@ -66,7 +79,13 @@ def _path_as_sent(error: dict[str, Any], body: object) -> Path:
         inside = (isinstance(here, dict) and part in here) or (
             isinstance(here, list) and isinstance(part, int) and part < len(here)
         )
-        tag = inside and isinstance(here, dict) and here.get("kind") == part and i + 1 < len(loc) and loc[i + 1] in here
+        tag = (
+            inside
+            and isinstance(here, dict)
+            and here.get("kind") == part
+            and i + 1 < len(loc)
+            and loc[i + 1] in here
+        )
         if inside and not tag:
             path.append(part)
             here = here[part]  # type: ignore[index]  # `inside` says that it is a container with this key
@@ -107,8 +126,33 @@ def _database_problem(error: OperationalError) -> Problem:
     raise error
 
 
+class TooLargeAsProblem:
+    """Starlette answers a body over its limit in plain text, below all handlers; this says it as a problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but that one answer."""
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                replaced = message["status"] == TooLarge.status and kind.startswith("text/plain")
+                if replaced:
+                    problem = TooLarge("the body is larger than this route takes")
+                    await render(Request(scope), problem)(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_problem)
+
+
 def install(app: FastAPI) -> None:
     """Render every error of `app` as a problem."""
+    app.add_middleware(TooLargeAsProblem)
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, error: Problem) -> JSONResponse:

@@ -41,14 +41,14 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=settings.max_json_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.context = context
     errors.install(app)
     docs.install(app)
+    # Limits of the routers, not of the application: those would be outside all middleware.
     for router in (datasets, networks, jobs, models, health.router):
-        app.include_router(router)
+        app.include_router(router, max_body_size=settings.max_json_bytes)
     app.include_router(predictions, max_body_size=settings.max_predict_bytes)
     app.add_middleware(TrustedHosts, hosts=settings.hosts)
     app.add_middleware(RequestContext, metrics=HttpMetrics(registry))

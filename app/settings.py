@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 PREFIX = "BACKPROPD_"
 
@@ -34,7 +34,7 @@ class Settings(BaseModel):
     max_json_bytes: PositiveInt = Field(1 << 20, description="Largest JSON body in bytes.")
     max_predict_bytes: PositiveInt = Field(32 << 20, description="Largest body of a prediction in bytes.")
     max_upload_bytes: PositiveInt = Field(1 << 30, description="Largest upload in bytes, decompressed as well.")
-    read_seconds: PositiveInt = Field(300, description="Time limit for reading one upload.")
+    read_seconds: PositiveFloat = Field(300.0, description="Time limit for reading one upload.")
     memory_budget: PositiveInt = Field(
         default_factory=_half_of_memory,
         description="Bytes of memory that one job may need; the default is half of the machine's.",

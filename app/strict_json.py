@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
-MAX_DIGITS = 400
+MAX_DIGITS = 399
 
 # A string may lack its closing quote, so that the pattern never has to go back: it stays linear.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -49,7 +49,7 @@ def _finite(token: str) -> float:
 
 
 def _bounded(token: str) -> int:
-    if len(token) > MAX_DIGITS:
+    if len(token.removeprefix("-")) > MAX_DIGITS:
         raise _Refused(f"a number of {len(token)} digits is too long", token)
     return int(token)
 

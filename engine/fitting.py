@@ -31,7 +31,7 @@ from engine.goal import GoalSpec, LeftOut, Plan, Rows
 from engine.metrics import metric_for
 from engine.model import Model
 from engine.network import Network, NetworkSpec
-from engine.planning import check_target, choose_features, decide_task, rows_with_target
+from engine.planning import check_target, choose_features, decide_task, rows_with_target, with_values
 from engine.randomness import Randomness
 from engine.spec import InvalidSpec
 from engine.summary import NetworkSummary, summarize
@@ -173,10 +173,10 @@ class Fitting:
         missing = [name for name in rows.columns if name not in table.types]
         if missing:
             raise InvalidSpec(f"the validation data set has no column {missing[0]!r}", at)
-        frame = cast(table.frame.select(rows.columns), self._types).drop_nulls(self._goal.targets)
+        frame = with_values(cast(table.frame[rows.columns], self._types), self._goal.targets)
         if self._task in {"binary", "multiclass"}:
             target = self._goal.targets[0]
-            known = frame.filter(pl.col(target).is_in(rows[target].unique().implode()))
+            known = frame.filter(frame[target].is_in(rows[target].unique().implode()))
             if known.height < frame.height:
                 self._warn(
                     "missing_target", f"{frame.height - known.height} validation rows have unknown classes"

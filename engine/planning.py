@@ -5,7 +5,7 @@ Everything that can be wrong with a wish is found before anything is trained, an
 `network/layers/1`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -56,11 +56,18 @@ def rows_with_target(goal: GoalSpec, frame: pl.DataFrame) -> pl.DataFrame:
             raise InvalidSpec(f"there is no column {name!r}; there are {there_are}", _at(goal, i))
         if frame[name].null_count() == frame.height:
             raise InvalidSpec(f"{name!r} has no value in any row", _at(goal, i))
-    kept = frame.drop_nulls(goal.targets) if goal.targets else frame
+    kept = with_values(frame, goal.targets)
     if kept.height < MIN_ROWS:
         what = "rows with a target" if goal.targets else "rows"
         raise InvalidSpec(f"there are {kept.height} {what}; at least {MIN_ROWS} are needed", ("target",))
     return kept
+
+
+def with_values(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows without a missing value in these columns; names are never taken as patterns."""
+    for name in names:
+        frame = frame.filter(frame[name].is_not_null())
+    return frame
 
 
 def check_target(goal: GoalSpec, task: Task, frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> None:

@@ -43,7 +43,7 @@ def _parsed_lines(path: Path) -> Iterator[Record]:
             if not line.strip():
                 continue
             try:
-                yield f"line {number}", (), parse(line)
+                yield f"line {number}", (), parse(line.rstrip("\r\n"))
             except json.JSONDecodeError as error:
                 raise unreadable(
                     f"line {number}, column {error.colno}: not valid JSON: {error.msg}"

@@ -213,8 +213,8 @@ class DatetimeEncoder(ColumnEncoder):
     def fit(cls, series: pl.Series, scaling: Scaling) -> "DatetimeEncoder":
         """Fit the parts that differ."""
         parts = []
-        for part in PARTS:
-            values = PARTS[part](series)
+        for part, take in PARTS.items():
+            values = take(series)
             median = _median(values)
             scale = Scale.fit(_filled(values, median), scaling)
             if scale.factor:

@@ -181,3 +181,14 @@ def test_the_default_recipe_on_real_data(load, target, figure, bar):
             getattr(evaluate(model.target, model.answers_to(x), model.target.truth(test, x)), figure)
         )
     assert np.mean(scores) >= bar
+
+
+@pytest.mark.parametrize("name", ["*", "^.*$", "a b", "", "…"])
+def test_a_column_may_have_any_name(name):
+    frame = pl.DataFrame({name: ["a", "b", None] * 20, "x": [1.0, -1.0, 0.0] * 20})
+    types = {name: "categorical", "x": "numeric"}
+    held_out = Table(frame.tail(12), types)
+    spec = TrainingSpec(epochs=1, validation=DatasetValidation(dataset_id="other"))
+    fitting, _ = trained(Table(frame, types), GoalSpec(target=name), None, spec, held_out)
+    assert fitting.plan.rows.dropped == 20
+    assert fitting.plan.rows.validation == 8
