@@ -13,7 +13,7 @@ from app.strict_json import parse
 class StrictRequest(Request):
     """A request whose JSON is read by `parse`."""
 
-    async def json(self) -> Any:
+    async def json(self) -> Any:  # noqa: ANN401 - JSON is anything
         """The body, parsed; UTF-8 alone is JSON (RFC 8259)."""
         if not hasattr(self, "_json"):
             body = await self.body()

@@ -58,9 +58,7 @@ def journal_mode(version: tuple[int, int, int]) -> str:
 
     Fixed in 3.51.3 and, backported, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html#walresetbug).
     """
-    fixed = (
-        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
-    )
+    fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
     return "WAL" if fixed else "PERSIST"
 
 

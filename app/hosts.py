@@ -24,6 +24,7 @@ class TrustedHosts:
         self.hosts = frozenset(_name(host) for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is foreign with a problem, pass on the rest."""
         problem = self._problem(scope) if scope["type"] == "http" else None
         if problem is None:
             await self.app(scope, receive, send)

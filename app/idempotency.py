@@ -83,7 +83,9 @@ class Once:
         if not stored or stored.created_at < now() - KEPT:
             return None
         if stored.request_sha256 != self._sha256(request_sha256):
-            raise Invalid("this Idempotency-Key came with another request before; use a new key for a new request")
+            raise Invalid(
+                "this Idempotency-Key came with another request before; use a new key for a new request"
+            )
         return _response(stored.body, stored.headers, stored.status)
 
     def _sha256(self, request_sha256: str | None) -> str:

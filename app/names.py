@@ -54,5 +54,7 @@ Label = Annotated[
 ]
 """A data set's or network's name: free text, not unique."""
 
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control_characters)]
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control_characters)
+]
 """A label to find things by."""

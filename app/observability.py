@@ -25,7 +25,9 @@ def configure_logging(level: str) -> None:
     """Write one JSON object a line to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter("%(levelname)s %(name)s %(message)s", timestamp=True, rename_fields={"levelname": "level"})
+        JsonFormatter(
+            "%(levelname)s %(name)s %(message)s", timestamp=True, rename_fields={"levelname": "level"}
+        )
     )
     handler.addFilter(_add_context)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -45,7 +47,10 @@ class HttpMetrics:
         labels = ("method", "route", "status")
         self.requests = Counter("backpropd_http_requests", "Requests answered.", labels, registry=registry)
         self.seconds = Histogram(
-            "backpropd_http_request_seconds", "Seconds to the end of the answer.", ("method", "route"), registry=registry
+            "backpropd_http_request_seconds",
+            "Seconds to the end of the answer.",
+            ("method", "route"),
+            registry=registry,
         )
 
 
@@ -57,6 +62,7 @@ class RequestContext:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and take note of its answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

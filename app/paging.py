@@ -13,7 +13,10 @@ Row = TypeVar("Row")
 Limit = Annotated[int, Field(ge=1, le=100, description="How many items a page holds.")]
 Cursor = Annotated[
     str | None,
-    Field(pattern=r"^[a-z0-9_]{1,64}$", description="`next_cursor` of the page before; left out, the first page."),
+    Field(
+        pattern=r"^[a-z0-9_]{1,64}$",
+        description="`next_cursor` of the page before; left out, the first page.",
+    ),
 ]
 
 

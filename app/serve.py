@@ -12,9 +12,12 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from app.database import Database
 from app.main import create_app
 from app.schema import migrate
 from app.settings import Settings
+from app.storage import Storage
+from app.sweep import sweep
 
 GRACE_SECONDS = 10.0  # that workers have to give their jobs back
 RESTART_SECONDS = 1.0
@@ -30,6 +33,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; raises `InsecureBind` for an address that is not loopback."""
     check_bind(settings)
     migrate(settings)
+    _sweep(settings)
     with workers(settings):
         uvicorn.run(
             create_app(settings),
@@ -40,6 +44,11 @@ def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=3,  # streams of events have no end of their own
         )
+
+
+def _sweep(settings: Settings) -> None:
+    with contextlib.closing(Database(settings.url)) as database:
+        sweep(database, Storage(settings.data))
 
 
 def check_bind(settings: Settings) -> None:

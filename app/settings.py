@@ -33,7 +33,9 @@ class Settings(BaseModel):
     )
     max_json_bytes: PositiveInt = Field(1 << 20, description="Largest JSON body in bytes.")
     max_predict_bytes: PositiveInt = Field(32 << 20, description="Largest body of a prediction in bytes.")
-    max_upload_bytes: PositiveInt = Field(1 << 30, description="Largest upload in bytes, decompressed as well.")
+    max_upload_bytes: PositiveInt = Field(
+        1 << 30, description="Largest upload in bytes, decompressed as well."
+    )
     read_seconds: PositiveFloat = Field(300.0, description="Time limit for reading one upload.")
     memory_budget: PositiveInt = Field(
         default_factory=_half_of_memory,
@@ -70,7 +72,9 @@ class Settings(BaseModel):
         Raises pydantic's `ValidationError`, a `ValueError`, naming each wrong setting.
         """
         values: dict[str, object] = {
-            name: environ[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in environ
+            name: environ[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if PREFIX + name.upper() in environ
         }
         values |= {name: value for name, value in options.items() if value is not None}
         return cls.model_validate(values)

@@ -14,7 +14,7 @@ _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(text: str) -> Any:
+def parse(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse JSON text; raises `json.JSONDecodeError` that says what is not allowed."""
     _check_depth(text)
     try:
@@ -78,7 +78,7 @@ def _check_depth(text: str) -> None:
             raise json.JSONDecodeError(f"nested deeper than {MAX_DEPTH}", text, match.start())
 
 
-def _check_surrogates(text: str, value: Any) -> None:
+def _check_surrogates(text: str, value: object) -> None:
     """Half of a surrogate pair is no character: neither a database nor an answer can hold it."""
     escape = _ESCAPED_SURROGATE.search(text)
     if escape is None:

@@ -90,12 +90,11 @@ class Worker:
     def _wait(self, more: list[Connection], seconds: float) -> list[object]:
         """Wait for `more`, a hint, the parent's end or the time to be over; what is ready."""
         lifeline = [] if self._lifeline is None else [self._lifeline]
-        ready = connection.wait([self._wake, *lifeline, *more], seconds)
+        ready: list[object] = list(connection.wait([self._wake.fileno(), *lifeline, *more], seconds))
         if self._lifeline in ready:
             self._stopping = True
-        if self._wake in ready:
-            self._wake.drain()
-        return list(ready)
+        self._wake.drain()
+        return ready
 
     def _beat(self, job: Held | None = None) -> None:
         """Now and then: give a sign of life, keep the job, look for jobs whose worker gives no sign."""
@@ -168,6 +167,7 @@ class Worker:
         message = child.receive()
         if message is None:
             detail = f"the job's process died: {child.fate()}"
+            logger.warning("job failed", extra={"code": "process_died", "detail": detail})
             return lambda session: queue.fail(session, job, "process_died", detail)
         match message.pop("kind"):
             case "points":
@@ -175,8 +175,11 @@ class Worker:
                     queue.record(session, job, message["points"])
                 return None
             case "failed":
-                return lambda session: queue.fail(session, job, **message)
+                logger.warning("job failed", extra=message)
+                code, detail = message["code"], message["detail"]
+                return lambda session: queue.fail(session, job, code, detail)
             case _:
+                logger.info("job succeeded", extra={"model_id": message["id"]})
                 return lambda session: succeed(session, job, message)
 
     def _cancelled(self, job: Held) -> bool:

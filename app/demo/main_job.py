@@ -177,8 +177,8 @@ def _report(model: dict[str, Any]) -> None:
     evaluation = model["evaluation"]
     console.print(
         f"\n[bold]Validation report[/bold] of {model['name']}:{model['version']} on "
-        f"{evaluation['rows']} rows: accuracy [bold]{evaluation['accuracy']:.3f}[/bold], log loss {evaluation['log_loss']:.3f}, "
-        f"ROC AUC {evaluation['roc_auc']:.3f}"
+        f"{evaluation['rows']} rows: accuracy [bold]{evaluation['accuracy']:.3f}[/bold], "
+        f"log loss {evaluation['log_loss']:.3f}, ROC AUC {evaluation['roc_auc']:.3f}"
     )
     table = Table("species", "precision", "recall", "rows")
     for row in evaluation["per_class"]:

@@ -5,11 +5,11 @@ It knows no database: it tells the worker over a pipe, in JSON. It ends by itsel
 
 import hashlib
 import json
-import logging
 import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_byte
@@ -27,8 +27,6 @@ from app.storage import Storage, publish
 from engine.fitting import Fitting
 from engine.spec import InvalidSpec
 from engine.training import Diverged, Progress
-
-logger = logging.getLogger(__name__)
 
 UPDATE_SECONDS = 0.25  # at most four messages, and so commits, a second
 
@@ -127,13 +125,13 @@ def _failures_told(updates: Connection) -> Iterator[None]:
         _fail(updates, problem.code, problem.detail)
     except MemoryError:
         _fail(updates, "out_of_memory", "the job needs more memory than the service's memory budget")
-    except Exception as error:
-        logger.exception("the training failed")
-        _fail(updates, "internal", f"an error of ours: {type(error).__name__}; the log has more")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job ends with it and the log has it
+        detail = f"an error of ours: {type(error).__name__}; the log has more"
+        _fail(updates, "internal", detail, traceback=traceback.format_exc())
 
 
-def _fail(updates: Connection, code: str, detail: str) -> None:
-    _send(updates, "failed", code=code, detail=detail)
+def _fail(updates: Connection, code: str, detail: str, **more: str) -> None:
+    _send(updates, "failed", code=code, detail=detail, **more)
 
 
 def _send(updates: Connection, kind: str, **content: object) -> None:

@@ -101,8 +101,8 @@ def matching(name: str | None, status: Status | None, tag: str | None) -> Select
 
 def status_counts(session: Session) -> dict[str, int]:
     """How many jobs there are in each status."""
-    query = select(JobRow.status, func.count()).group_by(JobRow.status)
-    return {status: count for status, count in session.execute(query)}
+    query = select(JobRow.status, func.count().label("jobs")).group_by(JobRow.status)
+    return {row.status: row.jobs for row in session.execute(query)}
 
 
 def any_queued(session: Session) -> bool:

@@ -14,18 +14,69 @@ from app.models.service import NewModel
 from engine import __version__
 from engine.encoding.columns import infer
 from engine.encoding.table import TableEncoder
-from engine.encoding.target import AnyTarget, ClassTarget, MultilabelTarget, ReconstructionTarget, RegressionTarget
+from engine.encoding.target import (
+    AnyTarget,
+    ClassTarget,
+    MultilabelTarget,
+    ReconstructionTarget,
+    RegressionTarget,
+)
 from engine.model import Model
 from engine.network import Network, NetworkSpec
 from engine.tasks import LINK
 from engine.templates import MlpSpec
 
 ROWS = [
-    {"island": "Dream", "bill": 39.1, "sex": "male", "species": "Adelie", "mass": 3750, "length": 1.5, "a": 0, "b": 1},
-    {"island": "Biscoe", "bill": 47.5, "sex": "female", "species": "Gentoo", "mass": 4950, "length": 2.5, "a": 1, "b": 1},
-    {"island": "Dream", "bill": 46.5, "sex": None, "species": "Chinstrap", "mass": 3500, "length": 0.5, "a": 0, "b": 0},
-    {"island": "Biscoe", "bill": None, "sex": "male", "species": "Gentoo", "mass": 5050, "length": 3.5, "a": 1, "b": 0},
-    {"island": "Dream", "bill": 40.2, "sex": "female", "species": "Adelie", "mass": 3300, "length": 2.0, "a": 0, "b": 1},
+    {
+        "island": "Dream",
+        "bill": 39.1,
+        "sex": "male",
+        "species": "Adelie",
+        "mass": 3750,
+        "length": 1.5,
+        "a": 0,
+        "b": 1,
+    },
+    {
+        "island": "Biscoe",
+        "bill": 47.5,
+        "sex": "female",
+        "species": "Gentoo",
+        "mass": 4950,
+        "length": 2.5,
+        "a": 1,
+        "b": 1,
+    },
+    {
+        "island": "Dream",
+        "bill": 46.5,
+        "sex": None,
+        "species": "Chinstrap",
+        "mass": 3500,
+        "length": 0.5,
+        "a": 0,
+        "b": 0,
+    },
+    {
+        "island": "Biscoe",
+        "bill": None,
+        "sex": "male",
+        "species": "Gentoo",
+        "mass": 5050,
+        "length": 3.5,
+        "a": 1,
+        "b": 0,
+    },
+    {
+        "island": "Dream",
+        "bill": 40.2,
+        "sex": "female",
+        "species": "Adelie",
+        "mass": 3300,
+        "length": 2.0,
+        "a": 0,
+        "b": 1,
+    },
 ]
 FEATURES = ["island", "bill", "sex"]
 
@@ -56,7 +107,12 @@ def make(task: str = "multiclass") -> Model:
     network = Network(spec, (encoder.width,), batch=1, rng=np.random.default_rng(0))
     network.init(np.random.default_rng(1))
     return Model(
-        encoder=encoder, network=spec, link=LINK[target.kind], target=target, theta=network.theta, state=network.state
+        encoder=encoder,
+        network=spec,
+        link=LINK[target.kind],
+        target=target,
+        theta=network.theta,
+        state=network.state,
     )
 
 

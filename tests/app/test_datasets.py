@@ -476,7 +476,10 @@ def assert_problem(response: Any, status: int, code: str, sentence: str) -> dict
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
-    [({"memory_budget": 1 << 20}, "could not be read"), ({"read_seconds": 0.02}, "took longer than 0.02 seconds")],
+    [
+        ({"memory_budget": 1 << 20}, "could not be read"),
+        ({"read_seconds": 0.02}, "took longer than 0.02 seconds"),
+    ],
     ids=["memory", "time"],
 )
 def test_a_reader_over_its_limits_is_ended(start_service, tmp_path, settings, sentence: str) -> None:

@@ -4,11 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+from hand_made import keep, make
 
 from app.models import service as models
 from app.problems import NotFound
 from engine.evaluation import evaluate
-from hand_made import keep, make
 
 
 def test_versions_count_within_a_name_and_are_never_used_again(service) -> None:
@@ -24,7 +24,8 @@ def test_versions_count_within_a_name_and_are_never_used_again(service) -> None:
 def test_a_version_is_given_once_among_many_writers(service) -> None:
     model, versions = make(), []
     threads = [
-        threading.Thread(target=lambda: versions.append(keep(service.context, model).version)) for _ in range(8)
+        threading.Thread(target=lambda: versions.append(keep(service.context, model).version))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -89,7 +90,9 @@ def test_a_model_that_does_not_exist(service, ref: str) -> None:
 
 def test_a_model_shows_where_it_comes_from_and_what_it_takes(service) -> None:
     model = make("binary")
-    evaluation = evaluate(model.target, np.array([[0.2], [0.9]]), np.array([[0.0], [1.0]])).model_dump(mode="json")
+    evaluation = evaluate(model.target, np.array([[0.2], [0.9]]), np.array([[0.0], [1.0]])).model_dump(
+        mode="json"
+    )
     kept = keep(service.context, model, evaluation=evaluation, tags=["demo"])
     shown = service.client.get("/v1/models/penguins").json()
     assert shown["id"] == kept.id

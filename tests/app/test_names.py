@@ -8,7 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from app.names import ID_PREFIXES, Label, default_model_name, valid_model_name
 
 
-@pytest.mark.parametrize("name", ["a", "0", "penguins", "species-penguins.csv_2", "a" * 63, "network", "mdl-1"])
+@pytest.mark.parametrize(
+    "name", ["a", "0", "penguins", "species-penguins.csv_2", "a" * 63, "network", "mdl-1"]
+)
 def test_a_model_name_is_allowed(name: str) -> None:
     assert valid_model_name(name) == name
 
@@ -54,7 +56,9 @@ def test_default_model_name(target: str | tuple[str, ...] | None, dataset: str, 
     assert default_model_name(target, dataset) == name
 
 
-@given(st.none() | st.text() | st.lists(st.text()), st.text() | st.sampled_from(ID_PREFIXES).map(lambda p: p * 3))
+@given(
+    st.none() | st.text() | st.lists(st.text()), st.text() | st.sampled_from(ID_PREFIXES).map(lambda p: p * 3)
+)
 def test_the_default_name_is_always_allowed(target: str | list[str] | None, dataset: str) -> None:
     valid_model_name(default_model_name(target, dataset))
 

@@ -76,7 +76,11 @@ MALFORMED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown kind": ({"name": "n", "layers": [{"kind": "conv9d"}]}, "/layers/0", "dense"),
     "no kind": ({"name": "n", "layers": [{}]}, "/layers/0", "kind"),
     "unknown template": ({"name": "n", "template": {"kind": "alexnet9"}}, "/template", "mlp"),
-    "no units": ({"name": "n", "layers": [{"kind": "dense", "units": 0}]}, "/layers/0/units", "greater than 0"),
+    "no units": (
+        {"name": "n", "layers": [{"kind": "dense", "units": 0}]},
+        "/layers/0/units",
+        "greater than 0",
+    ),
     "text": ({"name": "n", "layers": [{"kind": "dense", "units": "many"}]}, "/layers/0/units", "integer"),
     "unknown field of a layer": (
         {"name": "n", "layers": [{"kind": "dense", "unit": 3}]},
@@ -88,9 +92,17 @@ MALFORMED: dict[str, tuple[dict[str, Any], str, str]] = {
         "/layers/0/weight_initializer/std",
         "greater than",
     ),
-    "shape of zero": ({"name": "n", "layers": [DENSE], "input_shape": [0]}, "/input_shape/0", "greater than 0"),
+    "shape of zero": (
+        {"name": "n", "layers": [DENSE], "input_shape": [0]},
+        "/input_shape/0",
+        "greater than 0",
+    ),
     "empty shape": ({"name": "n", "layers": [DENSE], "input_shape": []}, "/input_shape", "at least 1"),
-    "hidden": ({"name": "n", "template": {"kind": "mlp", "hidden": [-1]}}, "/template/hidden/0", "greater than 0"),
+    "hidden": (
+        {"name": "n", "template": {"kind": "mlp", "hidden": [-1]}},
+        "/template/hidden/0",
+        "greater than 0",
+    ),
 }
 
 
@@ -123,7 +135,11 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str, str]] = {
         "/layers/1",
         "memory",
     ),
-    "a product with the input": ({"layers": [{"kind": "dense", "units": 10**6}], "input_shape": [10**6]}, "/layers/0", ""),
+    "a product with the input": (
+        {"layers": [{"kind": "dense", "units": 10**6}], "input_shape": [10**6]},
+        "/layers/0",
+        "",
+    ),
     "a huge input": ({"layers": [{"kind": "relu"}], "input_shape": [HUGE] * 8}, "/layers/0", "memory"),
     "a template": ({"template": {"kind": "mlp", "hidden": [10**6, 10**6]}}, "/template", "layer 2 (dense)"),
     "a template that does not fit its input": (

@@ -6,12 +6,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hand_made import FEATURES, ROWS, keep, make
 
 from app.predictions.schemas import CSV_EXAMPLE, EXAMPLES, MAX_ROWS, Predictions
 from engine.encoding.columns import infer
 from engine.evaluation import evaluate
 from engine.model import Model
-from hand_made import FEATURES, ROWS, keep, make
 
 RECORD = {"island": "Dream", "bill": 40.0, "sex": "male"}
 CSV = "text/csv"
@@ -81,8 +81,16 @@ def test_records_inputs_and_csv_are_answered_alike(service) -> None:
     by_name = predict(service, {"records": rows})
     assert predict(service, {"inputs": [list(row.values()) for row in rows]}) == by_name
     text = ",".join(FEATURES) + "\n"
-    text += "".join(",".join("" if value is None else str(value) for value in row.values()) + "\n" for row in rows)
-    for variant in (text, "\ufeff" + text, text.replace("\n", "\r\n"), text.replace(",", ";"), text.rstrip("\n")):
+    text += "".join(
+        ",".join("" if value is None else str(value) for value in row.values()) + "\n" for row in rows
+    )
+    for variant in (
+        text,
+        "\ufeff" + text,
+        text.replace("\n", "\r\n"),
+        text.replace(",", ";"),
+        text.rstrip("\n"),
+    ):
         assert predict_csv(service, variant).json()["predictions"] == by_name
     assert predict_csv(service, text, "text/csv; charset=utf-8").json()["predictions"] == by_name
 
@@ -137,7 +145,14 @@ JSON_MISTAKES: dict[str, tuple[Any, str, str]] = {
     "an object for text": ({"records": [RECORD | {"sex": {"a": 1}}]}, "/records/0/sex", "text expected"),
     "truth for a number": ({"records": [RECORD | {"bill": True}]}, "/records/0/bill", "a number expected"),
     "text in an input": (
-        {"inputs": [["Dream", 1, "male"], ["Dream", 2, "male"], ["Dream", 3, "male"], ["Dream", "x", "male"]]},
+        {
+            "inputs": [
+                ["Dream", 1, "male"],
+                ["Dream", 2, "male"],
+                ["Dream", 3, "male"],
+                ["Dream", "x", "male"],
+            ]
+        },
         "/inputs/3/1",
         "a number expected in bill",
     ),
@@ -186,7 +201,10 @@ CSV_MISTAKES: dict[str, tuple[bytes, str]] = {
     "short row": (b"island,bill,sex\nDream,1,male\nDream,2\n", "line 3 has 2 values, but the header has 3"),
     "long row": (b"island,bill,sex\nDream,1,male,4\n", "line 2 has 4 values"),
     "short row behind a value of two lines": (b'island,bill,sex\n"Dr\neam",1,male\nDream\n', "line 4 has 1"),
-    "bad number": (b"island,bill,sex\nDream,1,male\n\nDream,abc,male\n", "line 4, column bill: a number expected"),
+    "bad number": (
+        b"island,bill,sex\nDream,1,male\n\nDream,abc,male\n",
+        "line 4, column bill: a number expected",
+    ),
     "nameless column": (b"island,,sex\nDream,1,male\n", "column 2 has no name"),
     "equal columns": (b"island,bill,bill\nDream,1,2\n", "several columns are called 'bill'"),
     "open quote": (b'island,bill,sex\n"Dream,1,male\n', "line 2 is not CSV"),
@@ -332,7 +350,9 @@ def test_data_that_a_model_cannot_be_held_against(service, rows, sentence: str) 
     assert sentence in problem["detail"]
 
 
-@pytest.mark.parametrize("body", [{"dataset_id": "ds_0"}, {}, {"dataset_id": 1}, {"dataset_id": "ds_0", "x": 1}])
+@pytest.mark.parametrize(
+    "body", [{"dataset_id": "ds_0"}, {}, {"dataset_id": 1}, {"dataset_id": "ds_0", "x": 1}]
+)
 def test_an_evaluation_without_data(service, body: dict[str, Any]) -> None:
     keep(service.context, make())
     refused(service.client.post("/v1/models/penguins/evaluate", json=body))

@@ -28,7 +28,14 @@ def test_the_walk_runs_as_it_stands(tmp_path):
         script = "set -euo pipefail\n" + walk.replace("API=http://127.0.0.1:8000", f"API={service.url}")
         done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        for words in ('"parameters"', "event: epoch", "event: done", '"accuracy"', '"label":"Gentoo"', '"warnings"'):
+        for words in (
+            '"parameters"',
+            "event: epoch",
+            "event: done",
+            '"accuracy"',
+            '"label":"Gentoo"',
+            '"warnings"',
+        ):
             assert words in done.stdout, (words, done.stdout)
         assert service.client.get("/v1/datasets").json()["items"] == []
         assert service.client.get("/v1/models/penguins").json()["dataset_id"] is None
@@ -43,7 +50,9 @@ def test_a_new_layer_is_one_file_and_one_line(tmp_path):
     (line,) = (block for block in blocks("python") if block.startswith("from engine.layers.scale"))
     (tmp_path / "engine/layers/scale.py").write_text(layer)
     listing = tmp_path / "engine/layers/__init__.py"
-    listing.write_text(listing.read_text().replace("from engine.layers.softmax", line + "from engine.layers.softmax"))
+    listing.write_text(
+        listing.read_text().replace("from engine.layers.softmax", line + "from engine.layers.softmax")
+    )
 
     used = """
 from engine.catalog import catalog
@@ -59,7 +68,9 @@ print(any(entry.kind == "scale" for entry in catalog().layers))
     assert without_a_case.returncode == 1, without_a_case.stdout
     assert "scale" in without_a_case.stdout
     cases = tmp_path / "tests/test_gradients.py"
-    joined = cases.read_text().replace("\nLAYERS = [\n", f"\n{line}\nLAYERS = [\n    LayerCase(ScaleSpec()),\n")
+    joined = cases.read_text().replace(
+        "\nLAYERS = [\n", f"\n{line}\nLAYERS = [\n    LayerCase(ScaleSpec()),\n"
+    )
     cases.write_text(joined)
     with_a_case = python(tmp_path, *gradients, "-k", "scale")
     assert with_a_case.returncode == 0, with_a_case.stdout
