@@ -31,6 +31,7 @@ def configure_logging(level: str) -> None:
     )
     handler.addFilter(_add_context)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _add_context(record: logging.LogRecord) -> bool:

@@ -1,6 +1,7 @@
 """`backpropd serve`: the API in this process, its training workers as children."""
 
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
@@ -9,15 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
 
-import uvicorn
-
-from app.database import Database
-from app.main import create_app
-from app.schema import migrate
 from app.settings import Settings
-from app.storage import Storage
-from app.sweep import sweep
 
 GRACE_SECONDS = 10.0  # that workers have to give their jobs back
 RESTART_SECONDS = 1.0
@@ -30,13 +25,19 @@ class InsecureBind(Exception):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; raises `InsecureBind` for an address that is not loopback."""
+    """Serve until SIGINT or SIGTERM; raises `InsecureBind` for an address that is not loopback.
+
+    The workers start first, so that they import what they need while this process does.
+    """
     check_bind(settings)
-    migrate(settings)
-    _sweep(settings)
     with workers(settings):
+        gc.disable()  # imports leave nothing to collect: looking for it is a tenth of the start
+        prepare(settings)
+        uvicorn, app = import_module("uvicorn"), import_module("app.main").create_app(settings)
+        gc.freeze()
+        gc.enable()
         uvicorn.run(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -46,9 +47,12 @@ def serve(settings: Settings) -> None:
         )
 
 
-def _sweep(settings: Settings) -> None:
-    with contextlib.closing(Database(settings.url)) as database:
-        sweep(database, Storage(settings.data))
+def prepare(settings: Settings) -> None:
+    """Migrate the database, for which the workers wait, and remove what crashes have left behind."""
+    import_module("app.schema").migrate(settings)
+    database = import_module("app.database").Database(settings.url)
+    with contextlib.closing(database):
+        import_module("app.sweep").sweep(database, import_module("app.storage").Storage(settings.data))
 
 
 def check_bind(settings: Settings) -> None:

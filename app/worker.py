@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from app import children
 from app.database import Database, now
 from app.ids import new_id
-from app.jobs import queue, runner
+from app.jobs import queue
 from app.jobs.assignment import Assignment, Inputs, Run
 from app.jobs.queue import HEARTBEAT_SECONDS, Held, LeaseLost
 from app.jobs.store import WorkerRow
@@ -194,7 +194,7 @@ class Child:
         self.updates, sender = children.context.Pipe(duplex=False)
         self._stop = children.context.RawValue(ctypes.c_byte, 0)  # shared; not 0 asks the process to end
         self._process: ForkServerProcess = children.context.Process(
-            target=runner.train, args=(run.model_dump_json(), sender, self._stop)
+            target=children.run, args=("app.jobs.runner:train", run.model_dump_json(), sender, self._stop)
         )
         self._process.start()
         sender.close()

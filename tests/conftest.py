@@ -1,4 +1,4 @@
-"""A real service to test against: its own data folder, a migrated SQLite file, a real server on a free port."""
+"""A real service to test against: a data folder, a migrated database, a real server on a free port."""
 
 import shutil
 import socket
@@ -45,7 +45,7 @@ class Service:
         return self.upload(PENGUINS.read_bytes(), name="penguins")
 
     def files(self) -> list[str]:
-        """Every file of data sets, models and unfinished work, which is what a refused request leaves none of."""
+        """Every file of data sets, models and unfinished work; a refused request adds none."""
         storage = self.context.storage
         folders = (storage.datasets, storage.models, storage.tmp)
         return sorted(str(path.relative_to(storage.root)) for folder in folders for path in folder.rglob("*"))

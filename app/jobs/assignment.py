@@ -1,13 +1,10 @@
-"""What a child process is told about the work that it does; a child knows no database."""
+"""What a child process is told about the work that it does. Without polars, so that API and worker start fast."""
 
 from pathlib import Path
 
-import polars as pl
 from pydantic import BaseModel
 
-from app.storage import Storage
 from engine.encoding import ColumnType
-from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec
@@ -18,10 +15,6 @@ class StoredTable(BaseModel):
 
     dataset_id: str
     types: dict[str, ColumnType]
-
-    def open(self, storage: Storage) -> Table:
-        """The table, mapped from the file."""
-        return Table(pl.read_ipc(storage.dataset(self.dataset_id)), self.types)
 
 
 class Inputs(BaseModel):
@@ -39,18 +32,6 @@ class Assignment(BaseModel):
     goal: GoalSpec
     network: NetworkSpec | None
     training: TrainingSpec
-
-    def fitting(self) -> Fitting:
-        """Everything decided; raises `InvalidSpec` where it cannot work."""
-        storage = Storage(self.data)
-        table, validation = self.inputs.table, self.inputs.validation
-        return Fitting(
-            table.open(storage),
-            self.goal,
-            self.network,
-            self.training,
-            None if validation is None else validation.open(storage),
-        )
 
 
 class Run(BaseModel):

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from app.children import limit_memory
 from app.jobs.assignment import Run
 from app.jobs.environment import environment
+from app.jobs.planner import fitting_of
 from app.problems import Problem
 from app.storage import Storage, publish
 from engine.fitting import Fitting
@@ -48,7 +49,7 @@ def train(run: str, updates: Connection, stop: c_byte) -> None:
     with _failures_told(updates):
         limit_memory(described.memory)
         with threadpool_limits(described.blas_threads, "blas"):
-            fitting = described.assignment.fitting()
+            fitting = fitting_of(described.assignment)
             _follow(fitting.run(), updates, stop, described.seconds)
             done = _finish(fitting, described)
         _send(updates, "done", **done)

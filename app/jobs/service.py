@@ -14,7 +14,6 @@ from app.events import store as events
 from app.ids import new_id
 from app.jobs import queue, store
 from app.jobs.assignment import Assignment, Inputs, StoredTable
-from app.jobs.planner import plan as plan_in_child
 from app.jobs.schemas import History, Job, JobRequest, JobSummary, Point
 from app.jobs.states import FINISHED, Status
 from app.jobs.store import JobInputRow, JobRow
@@ -60,7 +59,10 @@ def plan(database: Database, settings: Settings, request: JobRequest) -> Planned
     )
     try:
         answer = call(
-            plan_in_child, assignment.model_dump_json(), seconds=PLAN_SECONDS, memory=settings.memory_budget
+            "app.jobs.planner:plan",
+            assignment.model_dump_json(),
+            seconds=PLAN_SECONDS,
+            memory=settings.memory_budget,
         )
     except Invalid as problem:
         raise _seen_from(request, problem) from None

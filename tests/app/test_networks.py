@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.networks.schemas import EXAMPLES
+from app.networks.service import get_spec
 from app.problems import NotFound
 from engine.network import NetworkSpec
 
@@ -53,8 +54,6 @@ def test_a_template_is_kept_and_written_out(service) -> None:
 
 
 def test_jobs_get_the_spec(service) -> None:
-    from app.networks.service import get_spec
-
     network = create(service, layers=[DENSE, {"kind": "dense"}])
     with service.context.database.read() as session:
         spec = get_spec(session, network["id"])

@@ -9,6 +9,8 @@ import pytest
 from hand_made import FEATURES, ROWS, keep, make
 
 from app.predictions.schemas import CSV_EXAMPLE, EXAMPLES, MAX_ROWS, Predictions
+from app.predictions.service import evaluate_on
+from app.problems import Invalid
 from engine.encoding.columns import infer
 from engine.evaluation import evaluate
 from engine.model import Model
@@ -363,8 +365,5 @@ def test_more_rows_than_memory_holds(service) -> None:
     dataset_id = upload(service, ROWS)
     small = service.settings.model_copy(update={"memory_budget": 10})
     context = service.context.__class__(**(vars(service.context) | {"settings": small}))
-    from app.predictions.service import evaluate_on
-    from app.problems import Invalid
-
     with pytest.raises(Invalid, match="more than memory can hold"):
         evaluate_on(context, "penguins", dataset_id)
