@@ -4,13 +4,15 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.problems import (
@@ -28,6 +30,7 @@ from engine.spec import Path
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+OVER_LIMIT = "the body is larger than this route takes"
 
 
 class ProblemDetail(BaseModel):
@@ -142,8 +145,7 @@ class TooLargeAsProblem:
                 kind = Headers(raw=message["headers"]).get("content-type", "")
                 replaced = message["status"] == TooLarge.status and kind.startswith("text/plain")
                 if replaced:
-                    problem = TooLarge("the body is larger than this route takes")
-                    await render(Request(scope), problem)(scope, receive, send)
+                    await render(Request(scope), TooLarge(OVER_LIMIT))(scope, receive, send)
             if not replaced:
                 await send(message)
 
@@ -166,8 +168,18 @@ def install(app: FastAPI) -> None:
     async def on_database(request: Request, error: OperationalError) -> JSONResponse:
         return render(request, _database_problem(error))
 
+    @app.exception_handler(PoolTimeout)
+    async def on_no_connection(request: Request, _: PoolTimeout) -> JSONResponse:
+        return render(request, Busy("the database is busy; try again"))
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_disconnect(_request: Request, _: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it; no error of ours either
+
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == TooLarge.status:
+            return render(request, TooLarge(OVER_LIMIT))
         problem = Problem(str(error.detail), code=HTTPStatus(error.status_code).name.lower())
         response = render(request, problem, status=error.status_code)
         response.headers.update(error.headers or {})
@@ -177,4 +189,6 @@ def install(app: FastAPI) -> None:
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         logger.error("unexpected error", exc_info=error)
         problem = Problem("an error of ours; the log has it under this request's id", code="internal")
-        return render(request, problem, status=500)
+        response = render(request, problem, status=500)
+        response.headers["Connection"] = "close"  # the server closes it, since the error goes on to its log
+        return response

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.problems import StorageFull
@@ -57,23 +57,27 @@ class Storage:
     def sweep(self) -> None:
         """Remove the scratch folders of processes that died."""
         for folder in self.tmp.iterdir():
-            if time.time() - folder.stat().st_mtime < MINUTE:  # its owner may be about to lock it
-                continue
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+            with suppress(FileNotFoundError):  # its owner has just removed it
+                _remove_unless_held(folder)
 
     def orphans(self) -> Iterator[Path]:
         """Final files older than a day, to be removed where no row names them."""
         for path in [*self.datasets.iterdir(), *self.models.iterdir()]:
             if time.time() - path.stat().st_mtime > DAY:
                 yield path
+
+
+def _remove_unless_held(folder: Path) -> None:
+    if time.time() - folder.stat().st_mtime < MINUTE:  # its owner may be about to lock it
+        return
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
 
 
 def publish(unfinished: Path, final: Path) -> None:

@@ -58,6 +58,7 @@ class Worker:
             id=new_id("wrk"), pid=os.getpid(), host=socket.gethostname(), started_at=now(), seen_at=now()
         )
         self._wake = WakeSocket(self._storage.run, self._row.id)
+        self._spare: Child | None = None  # started before there is a job, so that no job waits for that
         self._beaten = float("-inf")
         self._stopping = False
 
@@ -73,10 +74,13 @@ class Worker:
                 self._beat()
                 job = self._claim()
                 if job is None:
+                    self._spare = self._spare or Child()
                     self._wait([], POLL_SECONDS)
                 else:
                     self._run(job)
         finally:
+            if self._spare is not None:
+                self._spare.end()
             self._wake.close()
             with self._database.write() as session:
                 queue.leave(session, self._row.id)
@@ -120,8 +124,9 @@ class Worker:
         logger.info("job started", extra={"attempt": job.attempt})
         try:
             with self._storage.scratch(f"{job.id}-{job.attempt}") as scratch:
-                child = Child(self._describe(job, scratch))
+                child = self._take_child()
                 try:
+                    child.begin(self._describe(job, scratch))
                     end = self._follow(job, child)
                     with self._database.write() as session:
                         end(session)
@@ -131,6 +136,14 @@ class Worker:
             logger.warning("the job is not this worker's any more")
         finally:
             job_id.reset(token)
+
+    def _take_child(self) -> "Child":
+        """The process that waits for a job; a new one where it has died meanwhile."""
+        child, self._spare = self._spare, None
+        if child is not None and not child.is_alive():
+            child.end()
+            child = None
+        return child or Child()
 
     def _describe(self, job: Held, scratch: Path) -> Run:
         model_id = new_id("mdl")
@@ -188,22 +201,30 @@ class Worker:
 
 
 class Child:
-    """A job's process and the ways to it."""
+    """A process that waits for a job and runs it, and the ways to it."""
 
-    def __init__(self, run: Run) -> None:
-        self.updates, sender = children.context.Pipe(duplex=False)
+    def __init__(self) -> None:
+        self.updates, other_end = children.context.Pipe()
         self._stop = children.context.RawValue(ctypes.c_byte, 0)  # shared; not 0 asks the process to end
         self._process: ForkServerProcess = children.context.Process(
-            target=children.run, args=("app.jobs.runner:train", run.model_dump_json(), sender, self._stop)
+            target=children.run, args=("app.jobs.runner:train", other_end, self._stop)
         )
         self._process.start()
-        sender.close()
+        other_end.close()
+
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    def begin(self, run: Run) -> None:
+        """Hand it its job."""
+        self.updates.send_bytes(run.model_dump_json().encode())
 
     def receive(self) -> dict[str, Any] | None:
         """The next message; None when the process has ended without a last word."""
         try:
             return dict(json.loads(self.updates.recv_bytes()))
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return None
 
     def fate(self) -> str:
@@ -217,9 +238,9 @@ class Child:
     def end(self) -> None:
         """Ask the process to end, and see to it."""
         self._stop.value = 1
+        self.updates.close()
         self._process.join(STOP_SECONDS)
         children.end(self._process)
-        self.updates.close()
 
 
 def succeed(session: Session, job: Held, done: dict[str, Any]) -> None:

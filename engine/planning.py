@@ -66,7 +66,8 @@ def rows_with_target(goal: GoalSpec, frame: pl.DataFrame) -> pl.DataFrame:
 def with_values(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The rows without a missing value in these columns; names are never taken as patterns."""
     for name in names:
-        frame = frame.filter(frame[name].is_not_null())
+        if frame[name].has_nulls():
+            frame = frame.filter(frame[name].is_not_null())
     return frame
 
 

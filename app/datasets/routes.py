@@ -146,6 +146,10 @@ def _label(name: str) -> str:
 def _keep(context: Context, once: Once, dataset_id: str, name: str, upload: Upload, table: Path) -> Response:
     """Everything after the last byte of an upload; it blocks."""
     storage = context.storage
+    request_sha256 = f"{upload.sha256} {upload.format} {name}"
+    with context.database.read() as session:
+        if (stored := once.stored(session, request_sha256)) is not None:
+            return stored
     report = service.read_upload(upload, table, context.settings)
 
     with service.creating(context.database, storage, dataset_id) as session:
@@ -154,4 +158,4 @@ def _keep(context: Context, once: Once, dataset_id: str, name: str, upload: Uplo
             dataset = service.create(session, storage, dataset_id, name, upload, table, report)
             return dataset, f"/v1/datasets/{dataset_id}"
 
-        return once.answer(session, create, request_sha256=f"{upload.sha256} {upload.format} {name}")
+        return once.answer(session, create, request_sha256=request_sha256)

@@ -21,11 +21,14 @@ Upload a table, define a network, launch a job, follow it live, predict.
 
 TAGS = [
     {"name": "datasets", "description": "Uploaded tables: stored, typed, profiled."},
-    {"name": "networks", "description": "Networks as lists of layers or from templates, and what they cost."},
-    {"name": "catalog", "description": "Everything that networks and trainings are made of."},
+    {
+        "name": "networks",
+        "description": "Networks, what they cost, and the catalog of what they are made of.",
+    },
     {"name": "jobs", "description": "Training jobs: queued, run by workers, followed live."},
     {"name": "models", "description": "Trained networks: versions, lineage, validation reports."},
     {"name": "predictions", "description": "A model's answers to raw rows, and how good they are."},
+    {"name": "health", "description": "Whether the service is alive and can work, and its figures."},
 ]
 
 HEADERS = {
@@ -59,15 +62,12 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas["ProblemDetail"] = own
     for operations in document["paths"].values():
         for operation in operations.values():
-            invalid = operation["responses"].get("422", {})
-            if "application/json" in invalid.get("content", {}):  # FastAPI's, where a route documents none
-                schema = {"$ref": "#/components/schemas/ProblemDetail"}
-                operation["responses"]["422"] = {
-                    "description": "A parameter that is not allowed.",
-                    "content": {MEDIA_TYPE: {"schema": schema}},
-                }
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
+            # FastAPI's own 422, added where a route documents none because nothing in it can be invalid.
+            invalid = operation["responses"].get("422")
+            if invalid is not None and MEDIA_TYPE not in invalid["content"]:
+                del operation["responses"]["422"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
     return document
 
 

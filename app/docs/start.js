@@ -1,7 +1,7 @@
 // Its own file: the page's content security policy allows no script inside the page.
 "use strict";
 
-const ui = SwaggerUIBundle({
+SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
@@ -11,12 +11,11 @@ const ui = SwaggerUIBundle({
   validatorUrl: null, // nothing leaves this machine
 });
 
-// A step in the header opens its section, wherever the page is by then.
+// A step in the header leads to its section, which is only there once the document is loaded.
 for (const link of document.querySelectorAll("header ol a")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    const tag = link.hash.slice(2);
-    ui.layoutActions.show(["operations-tag", tag], true);
-    document.getElementById(`operations-tag-${tag}`)?.scrollIntoView({ behavior: "smooth" });
+    const section = link.hash.replace("#/", "operations-tag-");
+    document.getElementById(section)?.scrollIntoView({ behavior: "smooth" });
   });
 }

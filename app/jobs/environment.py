@@ -4,14 +4,14 @@ import platform
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 from engine import __version__
 
 
-def environment() -> dict[str, Any]:
+def environment(libraries: ThreadpoolController) -> dict[str, Any]:
     """Versions, processor and BLAS of this process, with the threads that BLAS has now."""
-    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    blas = [library for library in libraries.info() if library["user_api"] == "blas"]
     return {
         "engine": __version__,
         "python": platform.python_version(),

@@ -98,14 +98,19 @@ def show(job_id: str, session: ReadSessionDep) -> Job:
 
 
 @router.delete(
-    "/{job_id}", summary="Delete a job", status_code=204, responses=problems(NotFound, Conflict, Busy)
+    "/{job_id}",
+    summary="Delete a job",
+    status_code=204,
+    responses=problems(NotFound, Conflict, Busy, StorageFull),
 )
 def delete(job_id: str, session: WriteSessionDep) -> None:
     """Forget a finished job and its history. Its model stays."""
     service.delete(session, job_id)
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job", responses=problems(NotFound, Conflict, Busy))
+@router.post(
+    "/{job_id}/cancel", summary="Cancel a job", responses=problems(NotFound, Conflict, Busy, StorageFull)
+)
 def cancel(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
     """End a job: at once where it is queued, within a batch where it runs. It keeps its history and has no model."""
     job = service.cancel(session, job_id)

@@ -1,6 +1,7 @@
 """Child process: one training, from the file of the data set to the file of the model.
 
-It knows no database: it tells the worker over a pipe, in JSON. It ends by itself when the worker dies.
+It is started before there is a job, and waits for one. It knows no database: it tells the worker over a
+pipe, in JSON. It ends by itself when the worker dies.
 """
 
 import hashlib
@@ -17,7 +18,8 @@ from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+import polars as pl
+from threadpoolctl import ThreadpoolController
 
 from app.children import limit_memory
 from app.jobs.assignment import Run
@@ -25,9 +27,12 @@ from app.jobs.environment import environment
 from app.jobs.planner import fitting_of
 from app.problems import Problem
 from app.storage import Storage, publish
-from engine.fitting import Fitting
+from engine.fitting import Fitting, Table
+from engine.goal import GoalSpec
 from engine.spec import InvalidSpec
-from engine.training import Diverged, Progress
+from engine.training import Diverged, Progress, TrainingSpec
+
+BLAS = ThreadpoolController()
 
 UPDATE_SECONDS = 0.25  # at most four messages, and so commits, a second
 
@@ -40,19 +45,41 @@ class OutOfTime(Exception):
     """The job's own time limit is over."""
 
 
-def train(run: str, updates: Connection, stop: c_byte) -> None:
-    """Run the training that `run` describes in JSON; `stop` is shared memory that is read each batch."""
+def train(pipe: Connection, stop: c_byte) -> None:
+    """Wait for a `Run` in JSON on the pipe, carry it out, and tell of it on the same pipe.
+
+    `stop` is shared memory that is read each batch.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker to act on
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with_parent()
-    described = Run.model_validate_json(run)
-    with _failures_told(updates):
-        limit_memory(described.memory)
-        with threadpool_limits(described.blas_threads, "blas"):
-            fitting = fitting_of(described.assignment)
-            _follow(fitting.run(), updates, stop, described.seconds)
-            done = _finish(fitting, described)
-        _send(updates, "done", **done)
+    _warm_up()
+    try:
+        run = Run.model_validate_json(pipe.recv_bytes())
+    except EOFError:  # the worker ended before there was a job
+        return
+    with _failures_told(pipe):
+        limit_memory(run.memory)
+        with BLAS.limit(limits=run.blas_threads, user_api="blas"):
+            fitting = fitting_of(run.assignment)
+            _follow(fitting.run(), pipe, stop, run.seconds)
+            done = _finish(fitting, run)
+        _send(pipe, "done", **done)
+
+
+def _warm_up() -> None:
+    """Train a tiny network, so that all that is slow the first time is over before a job comes.
+
+    Not in the fork server: it would start threads there, beside which forking is not safe.
+    """
+    rows = pl.DataFrame(
+        {"x": [float(i) for i in range(12)], "y": ["a", "b", "c"] * 4, "z": [None, "d", "e"] * 4}
+    )
+    table = Table(rows, {"x": "numeric", "y": "categorical", "z": "categorical"})
+    fitting = Fitting(table, GoalSpec(target="y"), None, TrainingSpec(epochs=1))
+    for _ in fitting.run():
+        pass
+    fitting.evaluate(fitting.model)
 
 
 def _end_with_parent() -> None:
@@ -106,7 +133,7 @@ def _finish(fitting: Fitting, run: Run) -> dict[str, Any]:
         "target": model.target.model_dump(mode="json"),
         "evaluation": evaluation and evaluation.model_dump(mode="json"),
         "result": {"best_epoch": fitting.best_epoch, "stopped_early": fitting.stopped_early},
-        "environment": environment(),
+        "environment": environment(BLAS),
     }
 
 

@@ -104,7 +104,7 @@ def summarize_network(
     return service.summary(session, network_id, input_shape=_shape(input_shape), outputs=outputs)
 
 
-@router.get("/catalog", summary="Get the catalog", tags=["catalog"])
+@router.get("/catalog", summary="Get the catalog")
 def get_catalog() -> Catalog:
     """Everything that a network and its training can be made of.
 

@@ -9,7 +9,13 @@ from engine.schedules import SCHEDULE_SPECS
 from engine.templates import TEMPLATE_SPECS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def service(start_service, tmp_path_factory):
+    with start_service(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def catalog(service):
     response = service.client.get("/v1/catalog")
     assert response.status_code == 200

@@ -9,6 +9,14 @@ from app.networks.service import get_spec
 from app.problems import NotFound
 from engine.network import NetworkSpec
 
+
+@pytest.fixture(scope="module")
+def shared(start_service, tmp_path_factory):
+    """One service for all tests that leave nothing behind or do not mind what others left."""
+    with start_service(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
 DENSE = {"kind": "dense", "units": 8}
 HUGE = 10**390
 
@@ -21,21 +29,22 @@ def create(service, **body: Any) -> dict[str, Any]:
 
 
 def refused(service, body: dict[str, Any]) -> dict[str, Any]:
+    before = service.client.get("/v1/networks").json()
     response = service.client.post("/v1/networks", json=body)
     assert response.status_code == 422, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    assert service.client.get("/v1/networks").json()["items"] == []
+    assert service.client.get("/v1/networks").json() == before
     return response.json()
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-def test_the_documented_examples_work(service, example) -> None:
-    network = create(service, **example["value"])
-    assert service.client.get(f"/v1/networks/{network['id']}").json() == network
+def test_the_documented_examples_work(shared, example) -> None:
+    network = create(shared, **example["value"])
+    assert shared.client.get(f"/v1/networks/{network['id']}").json() == network
 
 
-def test_a_network_is_kept_with_every_field(service) -> None:
-    network = create(service, layers=[DENSE, {"kind": "relu"}, {"kind": "dense"}], input_shape=[4])
+def test_a_network_is_kept_with_every_field(shared) -> None:
+    network = create(shared, layers=[DENSE, {"kind": "relu"}, {"kind": "dense"}], input_shape=[4])
     assert network["template"] is None
     assert network["input_shape"] == [4]
     assert network["created_at"].endswith("Z")
@@ -47,15 +56,15 @@ def test_a_network_is_kept_with_every_field(service) -> None:
     }
 
 
-def test_a_template_is_kept_and_written_out(service) -> None:
-    network = create(service, template={"kind": "mlp", "hidden": [5, 3], "activation": "tanh"})
+def test_a_template_is_kept_and_written_out(shared) -> None:
+    network = create(shared, template={"kind": "mlp", "hidden": [5, 3], "activation": "tanh"})
     assert network["template"] == {"kind": "mlp", "hidden": [5, 3], "activation": "tanh", "dropout": 0.0}
     assert [layer["kind"] for layer in network["layers"]] == ["dense", "tanh", "dense", "tanh", "dense"]
 
 
-def test_jobs_get_the_spec(service) -> None:
-    network = create(service, layers=[DENSE, {"kind": "dense"}])
-    with service.context.database.read() as session:
+def test_jobs_get_the_spec(shared) -> None:
+    network = create(shared, layers=[DENSE, {"kind": "dense"}])
+    with shared.context.database.read() as session:
         spec = get_spec(session, network["id"])
         with pytest.raises(NotFound):
             get_spec(session, "net_none")
@@ -106,8 +115,8 @@ MALFORMED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "pointer", "sentence"), MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_network_is_refused(service, body, pointer: str, sentence: str) -> None:
-    problem = refused(service, body)
+def test_a_malformed_network_is_refused(shared, body, pointer: str, sentence: str) -> None:
+    problem = refused(shared, body)
     assert problem["errors"][0]["pointer"] == pointer
     assert sentence in problem["errors"][0]["detail"]
 
@@ -150,8 +159,8 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "pointer", "sentence"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_an_impossible_network_is_refused(service, body, pointer: str, sentence: str) -> None:
-    problem = refused(service, {"name": "n", **body})
+def test_an_impossible_network_is_refused(shared, body, pointer: str, sentence: str) -> None:
+    problem = refused(shared, {"name": "n", **body})
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert sentence in problem["detail"]
     assert len(problem["detail"]) < 300
@@ -169,10 +178,10 @@ def test_list_filter_and_pages(service) -> None:
     assert [item["id"] for item in named["items"]] == [ids[2], ids[0]]
 
 
-def test_delete(service) -> None:
-    address = f"/v1/networks/{create(service, layers=[DENSE])['id']}"
-    assert service.client.delete(address).status_code == 204
-    for response in (service.client.get(address), service.client.delete(address)):
+def test_delete(shared) -> None:
+    address = f"/v1/networks/{create(shared, layers=[DENSE])['id']}"
+    assert shared.client.delete(address).status_code == 204
+    for response in (shared.client.get(address), shared.client.delete(address)):
         assert response.status_code == 404
         assert "there is no network" in response.json()["detail"]
 
@@ -187,9 +196,9 @@ def test_an_idempotency_key_creates_once(service) -> None:
 
 
 @pytest.mark.parametrize("shape", ["4", "2x2", "2,2"])
-def test_summary(service, shape: str) -> None:
-    network = create(service, layers=[{"kind": "flatten"}, DENSE, {"kind": "relu"}, {"kind": "dense"}])
-    summary = service.client.get(f"/v1/networks/{network['id']}/summary?input_shape={shape}&outputs=3").json()
+def test_summary(shared, shape: str) -> None:
+    network = create(shared, layers=[{"kind": "flatten"}, DENSE, {"kind": "relu"}, {"kind": "dense"}])
+    summary = shared.client.get(f"/v1/networks/{network['id']}/summary?input_shape={shape}&outputs=3").json()
     assert [layer["output_shape"] for layer in summary["layers"]] == [[4], [8], [8], [3]]
     assert [layer["parameters"] for layer in summary["layers"]] == [0, 4 * 8 + 8, 0, 8 * 3 + 3]
     assert summary["output_shape"] == [3]
@@ -199,9 +208,9 @@ def test_summary(service, shape: str) -> None:
     assert "w_{ji}" in summary["layers"][1]["formula"]
 
 
-def test_summary_takes_the_network_s_own_input_shape(service) -> None:
-    network = create(service, layers=[DENSE], input_shape=[4])
-    assert service.client.get(f"/v1/networks/{network['id']}/summary").json()["input_shape"] == [4]
+def test_summary_takes_the_network_s_own_input_shape(shared) -> None:
+    network = create(shared, layers=[DENSE], input_shape=[4])
+    assert shared.client.get(f"/v1/networks/{network['id']}/summary").json()["input_shape"] == [4]
 
 
 @pytest.mark.parametrize(
@@ -220,22 +229,22 @@ def test_summary_takes_the_network_s_own_input_shape(service) -> None:
         ("?input_shape=4&outputs=many", "/query/outputs", "integer"),
     ],
 )
-def test_a_summary_that_cannot_be_made(service, query: str, pointer: str, sentence: str) -> None:
-    network = create(service, layers=[DENSE])
-    response = service.client.get(f"/v1/networks/{network['id']}/summary{query}")
+def test_a_summary_that_cannot_be_made(shared, query: str, pointer: str, sentence: str) -> None:
+    network = create(shared, layers=[DENSE])
+    response = shared.client.get(f"/v1/networks/{network['id']}/summary{query}")
     assert response.status_code == 422
     [error] = response.json()["errors"]
     assert error["pointer"] == pointer
     assert sentence in error["detail"]
 
 
-def test_a_large_summary_is_counted_without_being_made(service) -> None:
-    network = create(service, layers=[{"kind": "flatten"}, {"kind": "dense", "units": 1000}])
+def test_a_large_summary_is_counted_without_being_made(shared) -> None:
+    network = create(shared, layers=[{"kind": "flatten"}, {"kind": "dense", "units": 1000}])
     shape = "x".join(["9999999999"] * 8)
-    summary = service.client.get(f"/v1/networks/{network['id']}/summary?input_shape={shape}").json()
+    summary = shared.client.get(f"/v1/networks/{network['id']}/summary?input_shape={shape}").json()
     assert summary["parameters"] == 9999999999**8 * 1000 + 1000
 
 
-def test_a_network_that_does_not_exist(service) -> None:
+def test_a_network_that_does_not_exist(shared) -> None:
     for path in ("", "/summary?input_shape=4"):
-        assert service.client.get(f"/v1/networks/net_0{path}").status_code == 404
+        assert shared.client.get(f"/v1/networks/net_0{path}").status_code == 404
