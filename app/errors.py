@@ -48,12 +48,22 @@ class ProblemDetail(BaseModel):
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can answer these problems, for OpenAPI."""
+    return {kind.status: _documented(kind) for kind in kinds}
+
+
+def _documented(kind: type[Problem]) -> dict[str, Any]:
+    meaning = (kind.__doc__ or "").strip()
+    example = ProblemDetail(
+        type=f"urn:backpropd:{kind.code}",
+        title=HTTPStatus(kind.status).phrase,
+        status=kind.status,
+        detail=meaning,
+        instance="/v1/...",
+    )
+    schema = {"$ref": "#/components/schemas/ProblemDetail"}
     return {
-        kind.status: {
-            "description": (kind.__doc__ or "").strip(),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}},
-        }
-        for kind in kinds
+        "description": meaning,
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example.model_dump()}},
     }
 
 

@@ -57,7 +57,9 @@ class Service:
         self.process.wait()
 
     def upload(self, data: bytes, name: str) -> str:
-        answer = self.client.post(f"/v1/datasets?name={name}", content=data, headers={"Content-Type": "text/csv"})
+        answer = self.client.post(
+            f"/v1/datasets?name={name}", content=data, headers={"Content-Type": "text/csv"}
+        )
         answer.raise_for_status()
         return answer.json()["id"]
 
@@ -77,7 +79,11 @@ class Service:
             try:
                 if entry.name.isdigit() and os.getsid(int(entry.name)) == self.process.pid:
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    pss = next(line for line in (entry / "smaps_rollup").read_text().splitlines() if line[:4] == "Pss:")
+                    pss = next(
+                        line
+                        for line in (entry / "smaps_rollup").read_text().splitlines()
+                        if line[:4] == "Pss:"
+                    )
                     found[f"{entry.name} {_name_of(command)}"] = int(pss.split()[1]) / 1024
             except (OSError, StopIteration):
                 continue
@@ -92,7 +98,14 @@ def _name_of(command: str) -> str:
 
 
 def seconds_of(job: dict) -> float:
-    return (datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])).total_seconds()
+    return (
+        datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])
+    ).total_seconds()
+
+
+def microseconds_an_epoch(points: list[dict]) -> float:
+    first, last = points[0], points[-1]
+    return (last["seconds"] - first["seconds"]) / (last["epoch"] - first["epoch"]) * 1e6
 
 
 def told(what: str, values: list[float], unit: str, bar: float | None = None) -> bool:
@@ -111,10 +124,11 @@ def iris() -> bytes:
 
 def big_csv() -> bytes:
     rng = random.Random(0)
-    rows = (f"{rng.random():.6f},{rng.randrange(1000)},{rng.choice('abcdefgh')},{rng.gauss(0, 1):.5f}" for _ in range(UPLOAD_ROWS))
-    return ("x,count,kind,target\n" + "\n".join(f"{row},{i % 97}.5,word{i % 31},true" for i, row in enumerate(rows))).replace(
-        "x,count,kind,target\n", "x,count,kind,target,more,word,flag\n"
-    ).encode()
+    rows = (
+        f"{rng.random():.6f},{rng.randrange(1000)},{rng.choice('abcdefgh')},{rng.gauss(0, 1):.5f},word{i % 31},true"
+        for i in range(UPLOAD_ROWS)
+    )
+    return "\n".join(["x,count,kind,target,word,flag", *rows]).encode()
 
 
 def main() -> int:
@@ -160,8 +174,7 @@ def main() -> int:
         job = service.run(dataset, epochs=MANY_EPOCHS, early_stopping=None, batch_size=128)
         points = service.client.get(f"/v1/jobs/{job['id']}/history?max_points=10000").json()["points"]
         tenth = len(points) // 10
-        early = (points[tenth]["seconds"] - points[0]["seconds"]) / (points[tenth]["epoch"] - 1) * 1e6
-        late = (points[-1]["seconds"] - points[-tenth]["seconds"]) / (points[-1]["epoch"] - points[-tenth]["epoch"]) * 1e6
+        early, late = (microseconds_an_epoch(part) for part in (points[:tenth], points[-tenth:]))
         told("100,000 epochs: an early one", [early], "us")
         met.append(told("100,000 epochs: a late one", [late], "us", 1.5 * early))
         reads = []

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,10 @@ from app.predictions.service import evaluate_on
 from app.problems import Invalid
 from engine.encoding.columns import infer
 from engine.evaluation import evaluate
+from engine.fitting import Fitting, Table
+from engine.goal import GoalSpec
 from engine.model import Model
+from engine.training import TrainingSpec
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,7 @@ def service(start_service, tmp_path_factory):
 
 RECORD = {"island": "Dream", "bill": 40.0, "sex": "male"}
 CSV = "text/csv"
+PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
 
 
 def predict(service, body: Any, ref: str = "penguins") -> list[dict[str, Any]]:
@@ -256,14 +261,18 @@ def test_a_prediction_may_be_larger_than_other_bodies_but_not_without_end(servic
     refused(predict_csv(service, b" " * (service.settings.max_predict_bytes + 1), "application/json"), 413)
 
 
-def test_documented_examples_are_read(service) -> None:
-    """They fit the model of the real penguins; here every column of it but one is unknown."""
-    keep(service.context, make())
-    [prediction] = predict(service, EXAMPLES["records"]["value"])
-    assert prediction["warnings"][-1].startswith("unknown column")
-    assert predict_csv(service, CSV_EXAMPLE).status_code == 200
-    problem = refused(service.client.post("/v1/models/penguins/predict", json=EXAMPLES["inputs"]["value"]))
-    assert problem["errors"][0]["pointer"] == "/inputs/0"
+def test_the_documented_examples_are_answered_without_a_warning(service) -> None:
+    frame, types, _ = infer(pl.read_csv(PENGUINS, infer_schema=False, null_values="NA"))
+    fitting = Fitting(Table(frame, types), GoalSpec(target="species"), training=TrainingSpec(epochs=1))
+    list(fitting.run())
+    keep(service.context, fitting.model)
+    predictions = [
+        *predict(service, EXAMPLES["records"]["value"]),
+        *predict(service, EXAMPLES["inputs"]["value"]),
+        *predict_csv(service, CSV_EXAMPLE).json()["predictions"],
+    ]
+    assert [prediction["warnings"] for prediction in predictions] == [[]] * 4
+    assert predictions[0] == predictions[1] == predictions[2]
 
 
 def test_many_threads_ask_several_models(service) -> None:
