@@ -5,6 +5,7 @@ import gc
 import ipaddress
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ def serve(settings: Settings) -> None:
     The workers start first, so that they import what they need while this process does.
     """
     check_bind(settings)
+    # uvicorn raises a signal again once it has shut down: it must not end this process before the workers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with workers(settings):
         gc.disable()  # imports leave nothing to collect: looking for it is a tenth of the start
         prepare(settings)

@@ -115,5 +115,5 @@ class Evaluated(BaseModel):
     version: int
     dataset_id: str
     rows: int = Field(description="Rows that were counted.")
-    warnings: list[str] = Field(examples=[["2 rows without species are left out"]])
+    warnings: list[str] = Field(examples=[["species is missing in 2 of 344 rows, which are left out"]])
     evaluation: AnyEvaluation

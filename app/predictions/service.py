@@ -3,6 +3,7 @@
 Imports polars; routes.py imports this module when the first question comes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,7 +16,7 @@ from app.models.schemas import ModelItem
 from app.predictions.reading import Inputs, Records
 from app.predictions.schemas import Evaluated
 from app.problems import Invalid, NotFound
-from engine.encoding import InvalidTarget, InvalidValue, UnreadableTable
+from engine.encoding import Feature, InvalidTarget, InvalidValue, UnreadableTable
 from engine.encoding.columns import cast
 from engine.encoding.records import frame_from_records, frame_from_rows
 from engine.evaluation import AnyEvaluation, evaluate
@@ -97,27 +98,30 @@ def _load(context: Context, found: ModelItem) -> Model:
 
 def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The rows that can be evaluated, with the columns that are needed, and what is odd about them."""
+    types = {feature.name: feature.type for feature in model.features}
     targets = model.target.columns
-    features = {feature.name: feature for feature in model.features}
-    missing = [name for name in (*features, *targets) if name not in frame.columns]
-    if missing:
-        raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, missing))}")
-    frame = frame.select(list(dict.fromkeys((*features, *targets))))
-    complete = frame.drop_nulls(targets)
+    if absent := [name for name in (*types, *targets) if name not in frame.columns]:
+        raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, absent))}")
+    complete = frame.select([*types, *targets]).drop_nulls(targets)
     if complete.is_empty():
         raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")
-    warnings = []
+    complete = cast(complete, types)
+    warnings = [
+        warning for feature in model.features for warning in _oddities(feature, complete[feature.name])
+    ]
     if dropped := frame.height - complete.height:
-        warnings.append(f"{dropped} rows without {' or '.join(targets)} are left out")
-    complete = cast(complete, {name: feature.type for name, feature in features.items()})
-    for name, feature in features.items():
-        if absent := complete[name].null_count():
-            warnings.append(f"{name} is missing in {absent} rows")
-        if feature.categories is not None:
-            unseen = complete[name].drop_nulls().is_in(feature.categories).not_().sum()
-            if unseen:
-                warnings.append(f"{unseen} rows have an unseen category in {name}")
+        of_target = f"{' or '.join(targets)} is missing in {dropped} of {frame.height} rows"
+        warnings.insert(0, f"{of_target}, which are left out")
     return complete, warnings
+
+
+def _oddities(feature: Feature, values: pl.Series) -> Iterator[str]:
+    """What a prediction warns about row by row, counted."""
+    if missing := values.null_count():
+        yield f"{feature.name} is missing in {missing} of {len(values)} rows"
+    known = feature.categories
+    if known is not None and (unseen := values.drop_nulls().is_in(known).not_().sum()):
+        yield f"unseen category in {feature.name} in {unseen} of {len(values)} rows"
 
 
 def _evaluate(model: Model, frame: pl.DataFrame) -> AnyEvaluation:

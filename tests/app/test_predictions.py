@@ -1,6 +1,8 @@
 """Predictions and evaluations over HTTP, by models that were put together by hand."""
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -275,6 +277,11 @@ def test_the_documented_examples_are_answered_without_a_warning(service) -> None
     assert predictions[0] == predictions[1] == predictions[2]
 
 
+def test_the_api_starts_without_polars() -> None:
+    code = "import sys, app.main; sys.exit('polars' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_many_threads_ask_several_models(service) -> None:
     refs = [keep(service.context, make(task), task).name for task in ("binary", "multiclass", "regression")]
     expected = {ref: predict(service, {"records": [RECORD]}, ref) for ref in refs}
@@ -329,7 +336,7 @@ def test_an_evaluation_is_the_engine_s(service, task: str) -> None:
     assert answer["model_id"] == kept.id
     assert answer["rows"] == len(ROWS)
     assert answer["evaluation"] == report_of(model, ROWS)
-    assert answer["warnings"] == ["bill is missing in 1 rows", "sex is missing in 1 rows"]
+    assert answer["warnings"] == ["bill is missing in 1 of 5 rows", "sex is missing in 1 of 5 rows"]
 
 
 def test_rows_without_target_are_left_out_and_counted(service) -> None:
@@ -339,10 +346,10 @@ def test_rows_without_target_are_left_out_and_counted(service) -> None:
     answer = evaluated(service, [*odd, *ROWS])
     assert answer["rows"] == 1 + len(ROWS)
     assert answer["warnings"] == [
-        "2 rows without species are left out",
-        "1 rows have an unseen category in island",
-        "bill is missing in 1 rows",
-        "sex is missing in 2 rows",
+        "species is missing in 2 of 8 rows, which are left out",
+        "unseen category in island in 1 of 6 rows",
+        "bill is missing in 1 of 6 rows",
+        "sex is missing in 2 of 6 rows",
     ]
     assert answer["evaluation"] == report_of(model, [ROWS[2] | {"island": "Mars"}, *ROWS])
 

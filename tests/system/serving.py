@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
+
 
 class Running:
     """A `backpropd serve` process."""

@@ -6,18 +6,16 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
-from serving import Running
+from serving import PENGUINS, Running
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.model_selection import train_test_split
 
 pytestmark = pytest.mark.slow
 
-PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
 LONG = {"epochs": 1_000_000, "early_stopping": None}
 
 

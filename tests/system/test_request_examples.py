@@ -4,9 +4,7 @@ import json
 import re
 
 import pytest
-from serving import Running
-
-from app.demo.service import PENGUINS
+from serving import PENGUINS, Running
 
 pytestmark = pytest.mark.slow
 
