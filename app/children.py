@@ -47,7 +47,7 @@ def call(function: str, *args: object, seconds: float, memory: int) -> dict[str,
     """
     receiver, sender = context.Pipe(duplex=False)
     with receiver:
-        child = context.Process(target=_answer, args=(sender, memory, function, args), daemon=True)
+        child = context.Process(target=_answer, args=(sender, seconds, memory, function, args), daemon=True)
         child.start()
         sender.close()
         try:
@@ -82,8 +82,9 @@ def limit_memory(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def _answer(sender: Connection, memory: int, function: str, args: tuple[object, ...]) -> None:
+def _answer(sender: Connection, seconds: float, memory: int, function: str, args: tuple[object, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1)  # ends it where a killed parent no longer can
     limit_memory(memory)
     answer: dict[str, Any]
     try:

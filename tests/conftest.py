@@ -1,5 +1,6 @@
 """A real service to test against: a data folder, a migrated database, a real server on a free port."""
 
+import os
 import shutil
 import socket
 import sys
@@ -47,8 +48,13 @@ class Service:
     def files(self) -> list[str]:
         """Every file of data sets, models and unfinished work; a refused request adds none."""
         storage = self.context.storage
-        folders = (storage.datasets, storage.models, storage.tmp)
-        return sorted(str(path.relative_to(storage.root)) for folder in folders for path in folder.rglob("*"))
+        walks = (os.walk(folder) for folder in (storage.datasets, storage.models, storage.tmp))
+        return sorted(  # os.walk, since it does not mind a folder that is removed meanwhile
+            str(Path(parent, name).relative_to(storage.root))
+            for walk in walks
+            for parent, folders, files in walk
+            for name in (*folders, *files)
+        )
 
 
 StartService = Callable[..., AbstractContextManager[Service]]

@@ -106,7 +106,8 @@ def _columns(batch: list[dict[str, Cell]], kinds: dict[str, set[type]]) -> pl.Da
 def _unified(batch: pl.DataFrame, kinds: dict[str, set[type]]) -> pl.DataFrame:
     """The batch with the columns and the types of the whole table."""
     missing = [pl.lit(None).alias(name) for name in kinds if name not in batch.columns]
-    return batch.with_columns(missing).select(pl.col(name).cast(_dtype(held)) for name, held in kinds.items())
+    batch = batch.with_columns(missing)
+    return pl.DataFrame([batch[name].cast(_dtype(held)) for name, held in kinds.items()])
 
 
 def _dtype(kinds: set[type]) -> pl.DataType:

@@ -17,8 +17,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 
 from app.datasets.formats import Coding, Format, label_of, media_type, of_body, of_file
-from app.datasets.spool import Spool
-from app.problems import Invalid, TooLarge, UnsupportedMediaType
+from app.datasets.spool import Spool, too_large
+from app.problems import Invalid, UnsupportedMediaType
 
 CHUNK = 1 << 20  # handed to a thread at a time: hashing and writing would hold up the event loop
 FORM_EXTRA = 1 << 16  # bytes that a form may have around its file
@@ -84,7 +84,7 @@ def _body(headers: Headers, path: Path, limit: int) -> _Body:
 def _refuse_announced(headers: Headers, limit: int) -> None:
     """Spare both sides the transfer; what really comes is counted all the same."""
     if int(headers.get("content-length", 0)) > limit:
-        raise TooLarge(f"the upload is larger than the {limit:,} bytes that are allowed (max_upload_bytes)")
+        raise too_large(limit)
 
 
 class _Raw:
@@ -136,9 +136,7 @@ class _Form:
     def write(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
-            raise TooLarge(
-                f"the form is larger than the {self._limit:,} bytes that are allowed (max_upload_bytes)"
-            )
+            raise too_large(self._limit)
         try:
             self._parser.write(data)
         except FormParserError as error:

@@ -33,7 +33,7 @@ def retype_table(
     source: Path, types: dict[str, ColumnType], changes: dict[str, ColumnType], destination: Path
 ) -> dict[str, Any]:
     """Read a kept table's columns as other types and write it anew; `TableReport` as JSON."""
-    frame = cast(pl.read_ipc(source), types)  # a change that was cut off may have left other types
+    frame = cast(_kept(source).collect(), types)  # a change that was cut off may have left other types
     try:
         frame = cast(frame, changes)
     except UnreadableTable as error:
@@ -43,16 +43,19 @@ def retype_table(
 
 
 def read_rows(source: Path, offset: int, limit: int) -> dict[str, Any]:
-    """Rows of a kept table as JSON: {"items": [{column: value}]}; raises `NotFound` if it was deleted."""
-    try:
-        frame = pl.scan_ipc(source).slice(offset, limit).collect()
-    except FileNotFoundError:
-        raise NotFound("the data set was deleted a moment ago") from None
+    """Rows of a kept table as JSON: {"items": [{column: value}]}; raises `NotFound` where it was deleted."""
+    frame = _kept(source).slice(offset, limit).collect()
     return {
         "items": [
             {name: _as_json(value) for name, value in row.items()} for row in frame.iter_rows(named=True)
         ]
     }
+
+
+def _kept(source: Path) -> pl.LazyFrame:
+    if not source.exists():
+        raise NotFound("the data set was deleted a moment ago")
+    return pl.scan_ipc(source)
 
 
 def _keep(

@@ -19,6 +19,7 @@ from app.datasets import store
 from app.datasets.receiving import Upload
 from app.datasets.schemas import DatasetChanges, DatasetDetail, DatasetItem, Rows, TableReport
 from app.datasets.store import DatasetRow
+from app.ids import new_id
 from app.paging import Page, page
 from app.problems import Conflict, Invalid, NotFound
 from app.settings import Settings
@@ -114,7 +115,7 @@ def change(
     if not changes.columns:
         with database.write() as session:
             return _described(session, dataset_id, changes)
-    with storage.scratch(f"{dataset_id}.change") as folder:
+    with storage.scratch(new_id("ds")) as folder:
         table = folder / "table.arrow"
         report = _retyped(before, changes, storage, table, settings)
         sync(table)
@@ -176,7 +177,10 @@ def _retyped(
 @contextmanager
 def _replacing(final: Path, unfinished: Path, before: Path) -> Iterator[None]:
     """Put the old file back if what is done here fails after the new one took its place."""
-    os.link(final, before)
+    try:
+        os.link(final, before)
+    except FileNotFoundError:
+        raise NotFound("the data set was deleted a moment ago") from None
     try:
         yield
     except BaseException:

@@ -13,6 +13,11 @@ MAX_RATIO = 1000
 """Of decompressed to compressed bytes, beyond the first MiB. Tables reach 100; gzip's own limit is 1032."""
 
 
+def too_large(limit: int) -> TooLarge:
+    """The error of an upload of more than `limit` bytes."""
+    return TooLarge(f"the upload is larger than the {limit:,} bytes that are allowed (max_upload_bytes)")
+
+
 class Spool:
     """A file that an upload is written to."""
 
@@ -29,11 +34,11 @@ class Spool:
         """Take the next bytes; raises `TooLarge` beyond the limit, and `Invalid` for what is not gzip."""
         self._received += len(data)
         if self._received > self._limit:
-            raise self._too_large()
+            raise too_large(self._limit)
         for piece in [data] if self._gunzip is None else self._gunzip.pieces(data):
             self.bytes += len(piece)
             if self.bytes > self._limit:
-                raise self._too_large()
+                raise too_large(self._limit)
             if self.bytes > max(PIECE, MAX_RATIO * self._received):
                 raise TooLarge(f"the body grows more than {MAX_RATIO} times when it is decompressed")
             self._hash.update(piece)
@@ -49,11 +54,6 @@ class Spool:
     def close(self) -> None:
         """Close the file, whatever is in it."""
         self._file.close()
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"the upload is larger than the {self._limit:,} bytes that are allowed (max_upload_bytes)"
-        )
 
 
 class _Gunzip:

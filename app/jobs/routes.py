@@ -11,10 +11,10 @@ from app.dependencies import ContextDep, DatabaseDep, ReadSessionDep, WriteSessi
 from app.errors import problems
 from app.idempotency import OnceDep
 from app.jobs import service, streaming
-from app.jobs.schemas import History, Job, JobRequest, JobSummary, Tag
+from app.jobs.schemas import History, Job, JobRequest, JobSummary
 from app.jobs.states import Status
 from app.jobs.wake import wake_after_commit
-from app.names import ModelName
+from app.names import ModelName, Tag
 from app.paging import Cursor, Limit, Page
 from app.problems import Busy, Conflict, Invalid, NotFound, StorageFull, TooLarge, UnsupportedMediaType
 from engine.goal import Plan

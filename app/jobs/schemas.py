@@ -1,17 +1,15 @@
 """What jobs look like on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from app.jobs.states import Status
-from app.names import ModelName
+from app.names import ModelName, Tag
 from engine.goal import GoalSpec, Plan
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec
-
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class Limits(BaseModel):

@@ -102,7 +102,9 @@ def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     targets = model.target.columns
     if absent := [name for name in (*types, *targets) if name not in frame.columns]:
         raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, absent))}")
-    complete = frame.select([*types, *targets]).drop_nulls(targets)
+    complete = frame[[*types, *targets]]  # names in brackets: elsewhere polars takes "*" for a pattern
+    for name in targets:
+        complete = complete.filter(complete[name].is_not_null())
     if complete.is_empty():
         raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")
     complete = cast(complete, types)

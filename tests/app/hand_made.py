@@ -98,10 +98,12 @@ def target_of(task: str, frame: pl.DataFrame, width: int) -> AnyTarget:
             return ReconstructionTarget(width=width)
 
 
-def make(task: str = "multiclass") -> Model:
-    """A model with random weights, fitted to `ROWS` as far as its encoder and its target go."""
-    frame, types, _ = infer(pl.DataFrame(ROWS))
-    encoder, _ = TableEncoder.fit(frame, types, FEATURES)
+def make(
+    task: str = "multiclass", rows: list[dict[str, Any]] = ROWS, features: list[str] = FEATURES
+) -> Model:
+    """A model with random weights, fitted to `rows` as far as its encoder and its target go."""
+    frame, types, _ = infer(pl.DataFrame(rows))
+    encoder, _ = TableEncoder.fit(frame, types, features)
     target = target_of(task, frame, encoder.width)
     spec: NetworkSpec = MlpSpec(hidden=(6,)).build().resolve(target.outputs)
     network = Network(spec, (encoder.width,), batch=1, rng=np.random.default_rng(0))

@@ -354,6 +354,16 @@ def test_rows_without_target_are_left_out_and_counted(service) -> None:
     assert answer["evaluation"] == report_of(model, [ROWS[2] | {"island": "Mars"}, *ROWS])
 
 
+def test_names_that_look_like_patterns_are_only_names(service) -> None:
+    odd = {"bill": "^.*$", "sex": "*"}
+    rows = [{odd.get(name, name): value for name, value in row.items()} for row in ROWS]
+    model = make("multiclass", rows, [odd.get(name, name) for name in FEATURES])
+    keep(service.context, model)
+    answer = evaluated(service, rows)
+    assert answer["evaluation"] == report_of(model, rows)
+    assert answer["warnings"] == ["^.*$ is missing in 1 of 5 rows", "* is missing in 1 of 5 rows"]
+
+
 def without(*names: str) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in names} for row in ROWS]
 
