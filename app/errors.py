@@ -30,6 +30,7 @@ from engine.spec import Path
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100  # of an answer, so that it stays small whatever was sent
 OVER_LIMIT = "the body is larger than this route takes"
 
 
@@ -43,7 +44,9 @@ class ProblemDetail(BaseModel):
         description="What went wrong, in a sentence.", examples=["there is no network net_01"]
     )
     instance: str = Field(description="The path that was asked for.", examples=["/v1/networks/net_01"])
-    errors: list[FieldError] = Field(default=[], description="The fields that are wrong, where known.")
+    errors: list[FieldError] = Field(
+        default=[], description=f"The fields that are wrong, where known; the first {MAX_ERRORS}."
+    )
 
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
@@ -123,7 +126,7 @@ def _validation_problem(error: RequestValidationError) -> Problem:
             pointer="" if item["type"] == "json_invalid" else to_pointer(_path_as_sent(item, error.body)),
             detail=_sentence(item),
         )
-        for item in error.errors()
+        for item in error.errors()[:MAX_ERRORS]
     ]
     first = errors[0]
     return Invalid(f"{first.pointer or 'the body'}: {first.detail}", errors)

@@ -11,6 +11,7 @@ import polars as pl
 
 from app.datasets.formats import Format
 from app.datasets.reading import read
+from app.datasets.tables import read_kept
 from app.datasets.unreadable import unreadable
 from app.problems import Invalid, NotFound
 from app.storage import full_disk_told
@@ -33,7 +34,7 @@ def retype_table(
     source: Path, types: dict[str, ColumnType], changes: dict[str, ColumnType], destination: Path
 ) -> dict[str, Any]:
     """Read a kept table's columns as other types and write it anew; `TableReport` as JSON."""
-    frame = cast(_kept(source).collect(), types)  # a change that was cut off may have left other types
+    frame = cast(_kept(source), types)  # a change that was cut off may have left other types
     try:
         frame = cast(frame, changes)
     except UnreadableTable as error:
@@ -44,7 +45,7 @@ def retype_table(
 
 def read_rows(source: Path, offset: int, limit: int) -> dict[str, Any]:
     """Rows of a kept table as JSON: {"items": [{column: value}]}; raises `NotFound` where it was deleted."""
-    frame = _kept(source).slice(offset, limit).collect()
+    frame = _kept(source, offset, limit)
     return {
         "items": [
             {name: _as_json(value) for name, value in row.items()} for row in frame.iter_rows(named=True)
@@ -52,10 +53,11 @@ def read_rows(source: Path, offset: int, limit: int) -> dict[str, Any]:
     }
 
 
-def _kept(source: Path) -> pl.LazyFrame:
-    if not source.exists():
-        raise NotFound("the data set was deleted a moment ago")
-    return pl.scan_ipc(source)
+def _kept(source: Path, offset: int = 0, rows: int | None = None) -> pl.DataFrame:
+    try:
+        return read_kept(source, offset, rows)
+    except FileNotFoundError:
+        raise NotFound("the data set was deleted a moment ago") from None
 
 
 def _keep(

@@ -148,7 +148,7 @@ def delete(database: Database, storage: Storage, dataset_id: str) -> None:
 def _row(session: Session, dataset_id: str) -> DatasetRow:
     row = store.get(session, dataset_id)
     if row is None:
-        raise NotFound(f"there is no data set {dataset_id}")
+        raise NotFound(f"there is no data set {dataset_id[:100]}")
     return row
 
 

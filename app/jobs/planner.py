@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import polars as pl
-
+from app.datasets.tables import read_kept
 from app.jobs.assignment import Assignment, StoredTable
 from app.problems import Invalid
 from app.storage import Storage
@@ -38,4 +37,4 @@ def fitting_of(assignment: Assignment) -> Fitting:
 
 def _open(table: StoredTable, storage: Storage) -> Table:
     """The table, mapped from its file."""
-    return Table(pl.read_ipc(storage.dataset(table.dataset_id)), table.types)
+    return Table(read_kept(storage.dataset(table.dataset_id)), table.types)

@@ -239,7 +239,7 @@ def has_live_worker(session: Session) -> bool:
 def _row(session: Session, job_id: str) -> JobRow:
     row = store.get(session, job_id)
     if row is None:
-        raise NotFound(f"there is no job {job_id}")
+        raise NotFound(f"there is no job {job_id[:100]}")
     return row
 
 

@@ -74,7 +74,7 @@ def summary(session: Session, network_id: str, *, input_shape: Shape | None, out
 def _row(session: Session, network_id: str) -> NetworkRow:
     row = store.get(session, network_id)
     if row is None:
-        raise NotFound(f"there is no network {network_id}")
+        raise NotFound(f"there is no network {network_id[:100]}")
     return row
 
 

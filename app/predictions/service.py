@@ -10,6 +10,7 @@ from hashlib import sha256
 import polars as pl
 
 from app.datasets import service as datasets
+from app.datasets.tables import read_kept
 from app.dependencies import Context
 from app.models import service as models
 from app.models.schemas import ModelItem
@@ -61,7 +62,7 @@ def evaluate_on(context: Context, ref: str, dataset_id: str) -> Evaluated:
             raise Invalid.at("/dataset_id", problem.detail) from None
     model = _load(context, found)
     try:
-        frame, warnings = _rows(model, pl.read_ipc(context.storage.dataset(dataset_id)))
+        frame, warnings = _rows(model, read_kept(context.storage.dataset(dataset_id)))
         if frame.height * model.encoder.width * 4 > context.settings.memory_budget:
             raise Invalid.at("/dataset_id", f"{frame.height:,} rows are more than memory can hold at once")
         evaluation = _evaluate(model, frame)

@@ -13,6 +13,8 @@ import pytest
 from app.children import PRELOAD, ChildFailed, call, start_fork_server
 from app.problems import FieldError, Invalid, NotFound
 
+pytestmark = pytest.mark.slow  # many real children
+
 LIMITS = {"seconds": 60, "memory": 1 << 28}
 
 

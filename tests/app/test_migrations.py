@@ -16,6 +16,8 @@ from app.database import Base, Database
 from app.schema import FOLDER, current, head, is_current, migrate
 from app.settings import Settings
 
+pytestmark = pytest.mark.slow  # many real children
+
 MIGRATE = (
     "import sys; from app.schema import migrate; from app.settings import Settings;"
     "migrate(Settings(data=sys.argv[1]))"

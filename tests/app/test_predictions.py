@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hand_made import FEATURES, ROWS, keep, make
 
+from app.errors import MAX_ERRORS
 from app.predictions.schemas import CSV_EXAMPLE, EXAMPLES, MAX_ROWS, Predictions
 from app.predictions.service import evaluate_on
 from app.problems import Invalid
@@ -184,6 +185,12 @@ def test_json_that_cannot_be_answered(service, body: Any, pointer: str, sentence
     problem = refused(service.client.post("/v1/models/penguins/predict", json=body))
     assert problem["errors"][0]["pointer"] == pointer
     assert sentence in problem["errors"][0]["detail"]
+
+
+def test_an_answer_stays_small_however_much_is_wrong(service) -> None:
+    keep(service.context, make())
+    response = service.client.post("/v1/models/penguins/predict", json={"inputs": [1] * MAX_ROWS})
+    assert len(refused(response)["errors"]) == MAX_ERRORS
 
 
 RAW_JSON: dict[str, tuple[bytes, str]] = {

@@ -11,6 +11,8 @@ from tiny_table import ARROW, CSV, FILES, FRAME, JSON, NDJSON, PARQUET, TSV, arr
 
 from app.datasets.store import DatasetRow
 
+pytestmark = pytest.mark.slow  # many real children
+
 
 @pytest.fixture(scope="module")
 def service(start_service, tmp_path_factory) -> Iterator[Any]:
@@ -215,6 +217,12 @@ REFUSED = {
     "form cut off": (form(FILE, end=""), 422, "unreadable_form", "ends before its last boundary"),
     "broken form": (
         {"content": b"nonsense", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        422,
+        "unreadable_form",
+        "the form is broken",
+    ),
+    "form with a huge header": (
+        form(("file", f'; filename="{"x" * 5000}.csv"', b"a")),
         422,
         "unreadable_form",
         "the form is broken",

@@ -14,6 +14,8 @@ from tiny_table import CSV, FILES, JSON, NDJSON, PARQUET, RECORDS, TYPES, ndjson
 from app.datasets.formats import ENDINGS, MEDIA_TYPES
 from app.datasets.schemas import UPLOAD_BODY
 
+pytestmark = pytest.mark.slow  # many real children
+
 
 @pytest.fixture(scope="module")
 def service(start_service, tmp_path_factory) -> Iterator[Any]:
