@@ -36,12 +36,8 @@ class Service:
 
     def __init__(self, folder: Path) -> None:
         data = folder / "data"
-        # Bytecode is cached, as pip leaves it where the service is installed, whatever this shell says.
-        environment = {
-            **os.environ,
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
-        }
+        # Bytecode is cached, as it is where the service is installed, whatever this shell says.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -171,7 +167,7 @@ def start(folder: Path) -> bool:
         service = Service(folder)
         service.close()
         seconds.append(service.seconds)
-    told("start on a new folder, nothing cached", seconds[:1], "s")
+    told("start on a new folder, with its migration", seconds[:1], "s")
     return told("start: exec to ready", seconds[1:], "s", 1.5)
 
 
