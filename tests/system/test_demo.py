@@ -43,7 +43,10 @@ def test_a_busy_port_is_told(tmp_path):
         port = busy.getsockname()[1]
         done = demo(tmp_path / "data", port)
     assert done.returncode == 0, done.stdout
-    assert f"Port {port} is busy" in done.stdout
+    told = re.search(rf"Port {port} is busy; taking (\d+)", done.stdout)
+    assert told, done.stdout
+    assert int(told[1]) != port
+    assert f"Service ready at http://127.0.0.1:{told[1]}" in done.stdout
 
 
 def test_what_failed_is_said(tmp_path):

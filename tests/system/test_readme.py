@@ -1,83 +1,77 @@
-"""The README does what it says: its walk runs as it stands, and so does its way to add a layer."""
+"""The README's walk runs as it stands, prints what it shows, and does so a second time."""
 
-import os
 import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
+from readme import README, ROOT, blocks
 from serving import Running
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+ADDRESS = "API=http://127.0.0.1:8000\n"
+MARK = "--- end of block {} ---"
+VARIES = re.compile(r"(?<=_)[0-9a-f]{32}|\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    running = Running(tmp_path_factory.mktemp("readme") / "data")
+    yield running
+    running.close()
 
 
-def test_the_walk_runs_as_it_stands(tmp_path):
-    service = Running(tmp_path / "data")
-    try:
-        walk = "\n".join(blocks("bash"))
-        assert walk.count("API=http://127.0.0.1:8000") == 1
-        script = "set -euo pipefail\n" + walk.replace("API=http://127.0.0.1:8000", f"API={service.url}")
-        done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        for words in (
-            '"parameters"',
-            "event: epoch",
-            "event: done",
-            '"accuracy"',
-            '"label":"Gentoo"',
-            '"warnings"',
-        ):
-            assert words in done.stdout, (words, done.stdout)
-        assert service.client.get("/v1/datasets").json()["items"] == []
-        assert service.client.get("/v1/models/penguins").json()["dataset_id"] is None
-    finally:
-        service.close()
+@pytest.fixture(scope="module")
+def printed(service):
+    """What each block prints, in one session of bash."""
+    return walk(service)
 
 
-def test_a_new_layer_is_one_file_and_one_line(tmp_path):
-    shutil.copytree(ROOT / "engine", tmp_path / "engine")
-    shutil.copytree(ROOT / "tests" / "engine", tmp_path / "tests")
-    (layer,) = (block for block in blocks("python") if "class ScaleSpec" in block)
-    (line,) = (block for block in blocks("python") if block.startswith("from engine.layers.scale"))
-    (tmp_path / "engine/layers/scale.py").write_text(layer)
-    listing = tmp_path / "engine/layers/__init__.py"
-    listing.write_text(
-        listing.read_text().replace("from engine.layers.softmax", line + "from engine.layers.softmax")
+def walk(service):
+    steps = blocks("bash")
+    assert steps[0].startswith(ADDRESS)
+    steps[0] = steps[0].replace(ADDRESS, f"API={service.url}\n")
+    marked = [f"{step}echo '{MARK.format(number)}'\n" for number, step in enumerate(steps)]
+    script = "set -euo pipefail\n" + "".join(marked)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
-
-    used = """
-from engine.catalog import catalog
-from engine.network import NetworkSpec
-layers = [{"kind": "scale"}, {"kind": "dense"}]
-print(NetworkSpec.model_validate({"layers": layers}).resolve(2).build((3,))[0].param_shapes)
-print(any(entry.kind == "scale" for entry in catalog().layers))
-"""
-    assert python(tmp_path, "-c", used).stdout.split("\n")[:2] == ["{'s': (3,)}", "True"]
-
-    gradients = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_gradients.py"]
-    without_a_case = python(tmp_path, *gradients)
-    assert without_a_case.returncode == 1, without_a_case.stdout
-    assert "scale" in without_a_case.stdout
-    cases = tmp_path / "tests/test_gradients.py"
-    joined = cases.read_text().replace(
-        "\nLAYERS = [\n", f"\n{line}\nLAYERS = [\n    LayerCase(ScaleSpec()),\n"
-    )
-    cases.write_text(joined)
-    with_a_case = python(tmp_path, *gradients, "-k", "scale")
-    assert with_a_case.returncode == 0, with_a_case.stdout
-    assert re.search(r"[1-9]\d* passed", with_a_case.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return re.split(re.escape(MARK).replace(r"\{\}", r"\d+") + "\n", done.stdout)[:-1]
 
 
-def python(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def shown():
+    """The text that follows each bash block before the next one; None where there is none."""
+    starts = [found.start() for found in re.finditer(r"^```bash$", README, re.MULTILINE)]
+    return [next(iter(blocks("text", README[a:b])), None) for a, b in pairwise([*starts, len(README)])]
+
+
+def as_pattern(text):
+    """A shown text, with anything for `...`, and any number and id where one is shown."""
+    return r"[\s\S]*?".join(_with_any_numbers(part) for part in re.split(r"\s*\.\.\.\s*", text.strip()))
+
+
+def _with_any_numbers(text):
+    literals = map(re.escape, VARIES.split(text))
+    return r"[-\w.]+".join(literals)
+
+
+def test_it_prints_what_it_shows(printed):
+    texts = shown()
+    assert len(texts) == len(printed)
+    assert texts.count(None) == 1  # the shorthands print nothing
+    for text, output in zip(texts, printed, strict=True):
+        assert re.fullmatch(as_pattern(text or ""), output.strip()), (text, output)
+
+
+def test_the_model_is_good(printed):
+    (accuracy,) = re.findall(r"^\{'rows': 69, 'accuracy': ([\d.]+)", "".join(printed), re.MULTILINE)
+    assert float(accuracy) >= 0.95
+
+
+def test_it_cleans_up_and_can_be_walked_again(service, printed):
+    assert len(walk(service)) == len(printed)
+    for things in ("datasets", "networks", "jobs", "models"):
+        assert service.client.get(f"/v1/{things}").json()["items"] == [], things

@@ -1,0 +1,90 @@
+"""The README's way to add a layer, followed to the letter in a copy of the engine."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from readme import ROOT, blocks
+
+pytestmark = pytest.mark.slow
+
+LAYER, LINE, CASE = blocks("python")
+
+USE = """
+from engine.catalog import catalog
+from engine.network import Network, NetworkSpec
+
+layers = [{"kind": "dense", "units": 4}, {"kind": "scale"}, {"kind": "relu"}, {"kind": "dense"}]
+built = NetworkSpec.model_validate({"layers": layers}).resolve(2).build((3,))
+print([layer.param_shapes for layer in built][1])
+print([entry.formula for entry in catalog().layers if entry.kind == "scale"])
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The engine with the README's file and line."""
+    folder = tmp_path_factory.mktemp("copy")
+    without_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "engine", folder / "engine", ignore=without_caches)
+    shutil.copytree(ROOT / "tests" / "engine", folder / "tests" / "engine", ignore=without_caches)
+    (folder / "engine/layers/scale.py").write_text(LAYER)
+    insert(folder / "engine/layers/__init__.py", LINE, before="from engine.layers.smooth_rectifiers")
+    return folder
+
+
+def insert(path, text, *, before):
+    old = path.read_text()
+    assert old.count(before) == 1, before
+    path.write_text(old.replace(before, text + before))
+
+
+def python(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-B", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def gradients(folder, *options):
+    return python(
+        folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/engine/test_gradients.py", *options
+    )
+
+
+def test_the_new_kind_is_in_networks_and_in_the_catalog(copy):
+    done = python(copy, "-c", USE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["{'s': (4,)}", "['y_i = s_i x_i']"]
+
+
+def test_the_gradient_table_demands_a_case_and_checks_it(copy):
+    without = gradients(copy)
+    assert without.returncode == 1, without.stdout
+    assert re.search(r"^1 failed, \d+ passed", without.stdout, re.MULTILINE), without.stdout
+    assert "scale" in without.stdout
+
+    cases = copy / "tests/engine/test_gradients.py"
+    insert(cases, LINE, before="from engine.layers.smooth_rectifiers")
+    insert(cases, CASE, before="    LayerCase(SoftmaxSpec()),\n")
+    joined = gradients(copy)
+    assert joined.returncode == 0, joined.stdout
+    of_the_layer = gradients(copy, "-k", "scale")
+    assert re.search(r"[1-9]\d* passed", of_the_layer.stdout), of_the_layer.stdout
+
+
+def test_a_wrong_gradient_is_found(copy):
+    layer = copy / "engine/layers/scale.py"
+    assert LAYER.count("dy *= self._s") == 1
+    layer.write_text(LAYER.replace("dy *= self._s", "dy *= 2 * self._s"))
+    done = gradients(copy, "-k", "scale")
+    layer.write_text(LAYER)
+    assert done.returncode == 1, done.stdout
