@@ -1,8 +1,8 @@
 """Work that may crash, hang or eat memory runs in a child process, started by a fork server.
 
 The fork server has imported the heavy modules once, so that a child starts in milliseconds; it runs
-no BLAS threads, since forking beside threads is what goes wrong elsewhere. Processes that it starts
-share it. Parent and child speak JSON over a pipe.
+no BLAS threads, since forking beside threads is what goes wrong elsewhere. Each process that calls
+`start_fork_server` has its own. Parent and child speak JSON over a pipe.
 """
 
 import json

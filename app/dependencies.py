@@ -45,10 +45,6 @@ def _settings(context: ContextDep) -> Settings:
     return context.settings
 
 
-def _storage(context: ContextDep) -> Storage:
-    return context.storage
-
-
 def _database(context: ContextDep) -> Database:
     return context.database
 
@@ -64,7 +60,6 @@ def _write_session(context: ContextDep) -> Iterator[Session]:
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
-StorageDep = Annotated[Storage, Depends(_storage)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 # scope="function": the session ends, and so commits, before the response is sent. With the default
 # scope a 201 would precede a commit that can still fail.

@@ -130,6 +130,7 @@ class Worker:
                     end = self._follow(job, child)
                     with self._database.write() as session:
                         end(session)
+                    logger.info("job ended")
                 finally:
                     child.end()
         except LeaseLost:
@@ -178,10 +179,6 @@ class Worker:
     def _hear(self, job: Held, child: "Child") -> End | None:
         """Take one message of the child; how the job ends, if it does."""
         message = child.receive()
-        if message is None:
-            detail = f"the job's process died: {child.fate()}"
-            logger.warning("job failed", extra={"code": "process_died", "detail": detail})
-            return lambda session: queue.fail(session, job, "process_died", detail)
         match message.pop("kind"):
             case "points":
                 with self._database.write() as session:
@@ -192,7 +189,6 @@ class Worker:
                 code, detail = message["code"], message["detail"]
                 return lambda session: queue.fail(session, job, code, detail)
             case _:
-                logger.info("job succeeded", extra={"model_id": message["id"]})
                 return lambda session: succeed(session, job, message)
 
     def _cancelled(self, job: Held) -> bool:
@@ -220,14 +216,15 @@ class Child:
         """Hand it its job."""
         self.updates.send_bytes(run.model_dump_json().encode())
 
-    def receive(self) -> dict[str, Any] | None:
-        """The next message; None when the process has ended without a last word."""
+    def receive(self) -> dict[str, Any]:
+        """The next message; where the process has ended without a last word, that it failed so."""
         try:
             return dict(json.loads(self.updates.recv_bytes()))
         except (EOFError, ConnectionResetError):
-            return None
+            detail = f"the job's process died: {self._fate()}"
+            return {"kind": "failed", "code": "process_died", "detail": detail}
 
-    def fate(self) -> str:
+    def _fate(self) -> str:
         """How the process ended."""
         self._process.join(STOP_SECONDS)
         code = self._process.exitcode

@@ -278,7 +278,6 @@ def estimated_seconds(network: NetworkSummary, spec: TrainingSpec, training: int
     steps = -(-training // spec.batch_size)
     seconds_of_calls = calls_a_step * steps * 2e-6
     passes = 3 * training + validation  # a backward pass costs two forward ones
-    seconds_of_arithmetic = (
-        min(network.multiply_adds, 10**30) * passes / 2e10
-    )  # whole numbers have no bound, floats do
+    multiply_adds = min(network.multiply_adds, 10**30)  # whole numbers have no bound, floats do
+    seconds_of_arithmetic = multiply_adds * passes / 2e10
     return spec.epochs * (seconds_of_calls + seconds_of_arithmetic)

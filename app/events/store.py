@@ -19,9 +19,8 @@ class JobEventRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    data: Mapped[dict[str, Any]] = mapped_column(
-        JSON
-    )  # epoch: {"first", "last"}, whose points lie in the history
+    # Of an epoch: {"first", "last"}, whose points lie in the history.
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

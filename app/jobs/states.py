@@ -4,5 +4,4 @@ from typing import Literal
 
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 
-UNFINISHED: frozenset[Status] = frozenset({"queued", "running", "paused"})
 FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})

@@ -22,6 +22,7 @@ from engine.encoding.columns import cast
 from engine.encoding.records import frame_from_records, frame_from_rows
 from engine.evaluation import AnyEvaluation, evaluate
 from engine.model import Model
+from engine.planning import with_values
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,8 @@ def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     targets = model.target.columns
     if absent := [name for name in (*types, *targets) if name not in frame.columns]:
         raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, absent))}")
-    complete = frame[[*types, *targets]]  # names in brackets: elsewhere polars takes "*" for a pattern
-    for name in targets:
-        complete = complete.filter(complete[name].is_not_null())
+    # Names in brackets: elsewhere polars takes "*" for a pattern.
+    complete = with_values(frame[[*types, *targets]], targets)
     if complete.is_empty():
         raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")
     complete = cast(complete, types)

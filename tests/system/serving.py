@@ -16,7 +16,7 @@ PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
 class Running:
     """A `backpropd serve` process."""
 
-    def __init__(self, data, **environment):
+    def __init__(self, data):
         self.data = data
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = (data.parent / f"{data.name}.log").open("ab")
@@ -31,7 +31,6 @@ class Running:
                 "--port",
                 self.url.rpartition(":")[2],
             ],
-            env={**os.environ, **environment},
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,

@@ -24,8 +24,8 @@ def start(tmp_path):
     """Starts services; ends what still runs at the end."""
     services = []
 
-    def begin(name="data", **environment):
-        services.append(Running(tmp_path / name, **environment))
+    def begin():
+        services.append(Running(tmp_path / "data"))
         return services[-1]
 
     yield begin
@@ -51,7 +51,7 @@ def test_the_whole_main_job(service, penguins):
         "/v1/networks", json={"name": "small", "template": {"kind": "mlp", "hidden": [32, 16]}}
     ).json()
     job_id = service.launch(penguins, "species", network_id=network["id"], tags=["t"], training={"seed": 3})
-    told = list(events(service, job_id))
+    told = list(events(service.client, job_id))
     assert [kind for kind, _ in told if kind != "epoch"] == ["status"] * 3 + ["done"]
     epochs = [point["epoch"] for kind, data in told if kind == "epoch" for point in data["points"]]
     assert epochs == list(range(1, len(epochs) + 1))
@@ -82,10 +82,8 @@ def test_the_whole_main_job(service, penguins):
     assert report["evaluation"]["accuracy"] >= 0.95
 
 
-def events(service, job_id, last=0):
-    with service.client.stream(
-        "GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(last)}
-    ) as response:
+def events(client, job_id):
+    with client.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": "0"}) as response:
         kind = ""
         for line in response.iter_lines():
             field, _, value = line.partition(": ")
@@ -143,28 +141,28 @@ def test_a_job_over_its_time_fails(service, penguins):
     assert job["error"]["code"] == "time_limit"
 
 
-def test_an_interrupted_job_is_done_after_the_next_start(start):
-    first = start()
-    job_id = first.launch(
-        first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 20_000, "early_stopping": None}
-    )
-    first.until_epoch(job_id)
-    first.interrupt()
-    second = start()
-    job = second.job(job_id)
+def interrupted(start, epochs):
+    """A job whose service got Ctrl-C while it ran."""
+    service = start()
+    dataset = service.upload(PENGUINS.read_bytes())
+    job_id = service.launch(dataset, "species", training={"epochs": epochs, "early_stopping": None})
+    service.until_epoch(job_id)
+    service.interrupt()
+    return job_id
+
+
+def test_an_interrupted_job_starts_again_and_can_be_cancelled(start):
+    job_id = interrupted(start, epochs=20_000)
+    service = start()
+    job = service.job(job_id)
     assert job["status"] in {"queued", "running"}
     assert job["attempt"] == 2
-    second.client.post(f"/v1/jobs/{job_id}/cancel")
-    second.until(job_id, "cancelled")
+    service.client.post(f"/v1/jobs/{job_id}/cancel")
+    service.until(job_id, "cancelled")
 
 
-def test_a_short_job_interrupted_ends_done(start):
-    first = start()
-    job_id = first.launch(
-        first.upload(PENGUINS.read_bytes()), "species", training={"epochs": 3_000, "early_stopping": None}
-    )
-    first.until_epoch(job_id)
-    first.interrupt()
+def test_an_interrupted_job_is_done_after_the_next_start(start):
+    job_id = interrupted(start, epochs=3_000)
     job = start().until(job_id, "succeeded", "failed", seconds=120)
     assert job["status"] == "succeeded"
     assert job["attempt"] == 2
@@ -193,10 +191,8 @@ def test_many_clients_follow_one_job(service, penguins):
 
     def follow():
         with httpx.Client(base_url=service.url, timeout=60) as client:
-            watcher = type("Watcher", (), {"client": client})
-            counted.append(
-                sum(len(data["points"]) for kind, data in events(watcher, job_id) if kind == "epoch")
-            )
+            told = events(client, job_id)
+            counted.append(sum(len(data["points"]) for kind, data in told if kind == "epoch"))
 
     threads = [threading.Thread(target=follow) for _ in range(8)]
     for thread in threads:
