@@ -76,6 +76,8 @@ def _entries(specs: Iterable[type[Spec]]) -> list[Entry]:
 
 def _entry(spec: type[Spec]) -> Entry:
     schema = spec.model_json_schema()
+    if "$ref" in schema:  # a spec that may hold itself
+        schema = schema["$defs"][spec.__name__]
     fields: dict[str, JsonSchema] = schema["properties"]
     required = schema.get("required", [])
     return Entry(

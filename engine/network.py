@@ -1,14 +1,15 @@
 """A network: a chain of layers over one flat vector of parameters, one of gradients, one of state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
 from engine.arrays import Array, Shape, size
-from engine.initializers import GlorotUniformSpec
 from engine.layers import AnyLayer, Layer, LayerSpec
+from engine.layers.base import started
+from engine.layers.combinators import Sequential, build_chain
 from engine.layers.dense import DenseSpec
 from engine.spec import InvalidSpec, Spec
 
@@ -26,18 +27,11 @@ class NetworkSpec(Spec):
     def resolve(self, outputs: int) -> "NetworkSpec":
         """Fill in what may be left out: the last dense layer's units and every dense layer's start."""
         layers: list[LayerSpec] = list(self.layers)
-        last = max((i for i, layer in enumerate(layers) if isinstance(layer, DenseSpec)), default=None)
-        for i, layer in enumerate(self.layers):
-            if not isinstance(layer, DenseSpec):
-                continue
-            changes: dict[str, object] = {}
-            if i == last and layer.units is None:
-                changes["units"] = outputs
-            if layer.weight_initializer is None:
-                following = (after.initializer_before for after in layers[i + 1 :])
-                changes["weight_initializer"] = next(filter(None, following), GlorotUniformSpec())
-            layers[i] = layer.model_copy(update=changes)
-        return self.model_copy(update={"layers": tuple(layers)})
+        for i, layer in reversed(list(enumerate(layers))):
+            if isinstance(layer, DenseSpec):
+                layers[i] = layer.model_copy(update={"units": layer.units or outputs})
+                break
+        return self.model_copy(update={"layers": started(layers)})
 
     def build(self, in_shape: Shape) -> list[Layer]:
         """Build every layer for rows of `in_shape`; allocates nothing.
@@ -50,20 +44,17 @@ class NetworkSpec(Spec):
                 f"but the data has rows of shape {list(in_shape)}",
                 ("input_shape",),
             )
-        layers: list[Layer] = []
-        for i, spec in enumerate(self.layers):
-            try:
-                layers.append(spec.build(layers[-1].out_shape if layers else in_shape))
-            except InvalidSpec as error:
-                raise error.under("layers", i) from None
-        return layers
+        try:
+            return build_chain(self.layers, in_shape)
+        except InvalidSpec as error:
+            raise error.under("layers") from None
 
 
 @dataclass(frozen=True)
 class Segment:
     """A named run of the flat parameter vector."""
 
-    name: str  # "<layer's index>.<parameter's name>"
+    name: str  # "<layer's index>.<parameter's name>", with more indices for layers within layers
     slice: slice
     shape: Shape
     rate: float = 1.0  # factor on the learning rate
@@ -98,74 +89,56 @@ class Network:
         Raises `InvalidSpec` as `NetworkSpec.build` does.
         """
         self.spec = spec
-        self.layers = spec.build(in_shape)
-        self.in_shape, self.out_shape = in_shape, self.layers[-1].out_shape
+        self._chain = Sequential(spec.build(in_shape), in_shape)
+        self.layers = self._chain.layers
+        self.in_shape, self.out_shape = in_shape, self._chain.out_shape
         self.batch = batch
         self.dtype: np.dtype[np.floating] = np.dtype(dtype)
-        self.theta = np.zeros(
-            sum(size(s) for layer in self.layers for s in layer.param_shapes.values()), dtype
-        )
+        parameters, states = self._chain.param_shapes, self._chain.state_shapes
+        self.theta = np.zeros(sum(map(size, parameters.values())), dtype)
         self.grad = np.zeros_like(self.theta)
-        self.state = np.zeros(
-            sum(size(s) for layer in self.layers for s in layer.state_shapes.values()), dtype
-        )
-        self.segments = list(self._segments())
-        self._backward_layers = self.layers[::-1]
+        self.state = np.zeros(sum(map(size, states.values())), dtype)
+        self.segments = [
+            Segment(name, part, parameters[name], decay=name in self._chain.decayed)
+            for name, part in _parts(parameters)
+        ]
         if not input_gradient:
-            self._skip_input_gradients()
-        self._bind(rng)
-
-    def _segments(self) -> Iterator[Segment]:
-        start = 0
-        for i, layer in enumerate(self.layers):
-            for name, shape in layer.param_shapes.items():
-                stop = start + size(shape)
-                yield Segment(f"{i}.{name}", slice(start, stop), shape, decay=name in layer.decayed)
-                start = stop
-
-    def _skip_input_gradients(self) -> None:
-        """End `backward` at the first layer with parameters, which needs no gradient of its input either."""
-        for i, layer in enumerate(self.layers):
-            layer.input_gradient = False
-            if layer.param_shapes:
-                self._backward_layers = self.layers[i:][::-1]
-                break
-
-    def _bind(self, rng: np.random.Generator) -> None:
-        segment = iter(self.segments)
-        start = 0
-        for layer, layer_rng in zip(self.layers, rng.spawn(len(self.layers)), strict=True):
-            params, grads, state = {}, {}, {}
-            for name, shape in layer.param_shapes.items():
-                part = next(segment).slice
-                params[name] = self.theta[part].reshape(shape)
-                grads[name] = self.grad[part].reshape(shape)
-            for name, shape in layer.state_shapes.items():
-                state[name] = self.state[start : start + size(shape)].reshape(shape)
-                start += size(shape)
-            layer.bind(params, grads, state, batch=self.batch, dtype=self.dtype, rng=layer_rng)
+            self._chain.skip_input_gradient()
+        self._chain.bind(
+            _views(self.theta, parameters),
+            _views(self.grad, parameters),
+            _views(self.state, states),
+            batch=batch,
+            dtype=self.dtype,
+            rng=rng,
+        )
 
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw all parameters, first layer to last.
 
         `x` (1..batch rows, *in_shape) is passed on through the layers, for data-driven starts.
         """
-        for layer, layer_rng in zip(self.layers, rng.spawn(len(self.layers)), strict=True):
-            layer.init(layer_rng, x)
-            if x is not None:
-                x = layer.forward(x, train=False)
+        self._chain.init(rng, x)
 
     def forward(self, x: Array, train: bool = False) -> Array:
         """Map x (rows, *in_shape) to the outputs (rows, *out_shape), valid until the next call."""
-        for layer in self.layers:
-            x = layer.forward(x, train)
-        return x
+        return self._chain.forward(x, train)
 
     def backward(self, d_output: Array) -> Array:
         """Map dC/d(output) to dC/d(input) and overwrite `grad`; `d_output` may be modified.
 
         Without `input_gradient` what is returned means nothing.
         """
-        for layer in self._backward_layers:
-            d_output = layer.backward(d_output)
-        return d_output
+        return self._chain.backward(d_output)
+
+
+def _parts(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, slice]]:
+    """Where each of the arrays lies in one flat vector."""
+    start = 0
+    for name, shape in shapes.items():
+        yield name, slice(start, start + size(shape))
+        start += size(shape)
+
+
+def _views(vector: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+    return {name: vector[part].reshape(shapes[name]) for name, part in _parts(shapes)}

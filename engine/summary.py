@@ -49,7 +49,8 @@ def summarize(spec: NetworkSpec, in_shape: Shape, *, batch: int = 32, slots: int
         for layer_spec, layer in zip(spec.layers, layers, strict=True)
     ]
     parameters = sum(layer.parameters for layer in summaries)
-    buffers = sum(layer.buffer_values() for layer in layers)
+    buffers = batch * sum(layer.buffer_values() for layer in layers)
+    buffers += sum(layer.fixed_values() for layer in layers)
     return NetworkSummary(
         input_shape=list(in_shape),
         output_shape=list(layers[-1].out_shape),
@@ -57,5 +58,5 @@ def summarize(spec: NetworkSpec, in_shape: Shape, *, batch: int = 32, slots: int
         parameters=parameters,
         multiply_adds=sum(layer.multiply_adds for layer in summaries),
         bytes=parameters * itemsize,
-        training_bytes=itemsize * (parameters * (2 + slots) + batch * buffers),
+        training_bytes=itemsize * (parameters * (2 + slots) + buffers),
     )

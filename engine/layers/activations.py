@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.arrays import Array, Shape, size
 from engine.initializers import AnyInitializer, GlorotUniformSpec
-from engine.layers.base import Layer, LayerSpec
+from engine.layers.base import Layer, LayerSpec, mask_values
 
 
 class ActivationSpec(LayerSpec):
@@ -25,7 +25,9 @@ class Activation(Layer):
     """A layer without parameters whose output has its input's shape."""
 
     buffers: ClassVar[int] = 2
-    """How many arrays of the output's shape `allocate` makes; a mask counts as a whole one."""
+    """How many arrays of the output's shape `allocate` makes."""
+    masks: ClassVar[int] = 0
+    """How many masks of bytes besides."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape, shape)
@@ -49,8 +51,9 @@ class Activation(Layer):
         self._t = np.empty(shape, dtype)
 
     def buffer_values(self) -> int:
-        """As many values as `allocate` makes: the input's gradient needs no array of its own."""
-        return self.buffers * size(self.out_shape)
+        """What `allocate` makes: the input's gradient needs no array of its own."""
+        values = size(self.out_shape)
+        return self.buffers * values + self.masks * mask_values(values)
 
 
 class IdentitySpec(ActivationSpec):

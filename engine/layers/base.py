@@ -12,19 +12,22 @@ Buffers:
   what it got. It never modifies `x`; it may modify `dy`. Whoever gives one array to several layers
   gives each a copy of its own `dy`.
 - `backward` overwrites the gradients of its parameters; it never adds to them.
-- `backward` belongs to the last `forward(x, train=True)`, whose `x` is still unchanged.
+- `backward` belongs to the last `forward`, whose `x` is still unchanged. After `train=False` it is the
+  gradient of what evaluation computes: without dropped values, with the running moments.
+- `buffer_values` and `fixed_values` tell what `bind` will allocate.
 
 Randomness is an argument: the generator of `init` draws the parameters, the generator of `bind`
 draws what training needs, such as dropout masks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from engine.arrays import Array, Shape, size
-from engine.initializers import AnyInitializer
+from engine.initializers import AnyInitializer, GlorotUniformSpec, ZerosSpec
 from engine.spec import Spec
 
 
@@ -35,8 +38,8 @@ class Layer:
     """Shapes of the trainable parameters, by name."""
     state_shapes: Mapping[str, Shape] = {}
     """Shapes of what is kept between batches without a gradient (running moments)."""
-    decayed: ClassVar[frozenset[str]] = frozenset({"W"})
-    """Names of the parameters that weight decay and the L1 and L2 penalties apply to."""
+    decayed: frozenset[str] = frozenset({"W"})
+    """Names of the parameters that weight decay, the penalties and the max-norm constraint apply to."""
     input_gradient: bool = True
     """False where nobody reads the gradient of `x`: `backward` may then return anything."""
 
@@ -67,13 +70,26 @@ class Layer:
         """Map dC/dy to dC/dx and overwrite the parameters' gradients."""
         raise NotImplementedError
 
+    def skip_input_gradient(self) -> None:
+        """From now on nobody reads the gradient of `x`."""
+        self.input_gradient = False
+
     def multiply_adds(self) -> int:
         """Multiply-adds of one row's forward pass."""
         return 0
 
     def buffer_values(self) -> int:
-        """Numbers a row that the buffers hold: by default the output and the input's gradient."""
+        """Numbers of a float32's size a row that the buffers hold: by default y and dx."""
         return size(self.out_shape) + size(self.in_shape)
+
+    def fixed_values(self) -> int:
+        """Numbers that the buffers hold whatever the batch, such as a reshaped copy of the weights."""
+        return 0
+
+
+def mask_values(values: int) -> int:
+    """Numbers of a float32's size that a mask of as many bytes takes."""
+    return -(-values // 4)
 
 
 class LayerSpec(Spec):
@@ -88,9 +104,46 @@ class LayerSpec(Spec):
     initializer_before: ClassVar[AnyInitializer | None] = None
     """The start that suits the weights that feed this layer; None: the layer after this one decides."""
 
+    def start_before(self) -> AnyInitializer | None:
+        """`initializer_before`; a layer made of layers asks its first."""
+        return self.initializer_before
+
+    def started(self, start: AnyInitializer) -> "LayerSpec":
+        """This spec with the starts that were left out filled in, where `start` suits what follows it."""
+        return self
+
     def build(self, in_shape: Shape) -> Layer:
         """Build the layer for rows of `in_shape`.
 
         Raises `InvalidSpec` when rows of that shape cannot go in. Allocates nothing.
         """
         raise NotImplementedError
+
+
+class WeightedSpec(LayerSpec):
+    """A spec of a layer with weights W and a bias b, whose starts may be left out."""
+
+    weight_initializer: AnyInitializer | None = Field(
+        None,
+        description="How W starts. Left out, the activation that follows decides: he_normal before the ReLU "
+        "family, lecun_normal before selu, glorot_uniform otherwise.",
+    )
+    bias_initializer: AnyInitializer = Field(ZerosSpec(), description="How b starts.")
+
+    def started(self, start: AnyInitializer) -> "WeightedSpec":
+        """With `start` for W, unless a start was given."""
+        return self if self.weight_initializer else self.model_copy(update={"weight_initializer": start})
+
+    @property
+    def weight_start(self) -> AnyInitializer:
+        """How W starts, also where nobody has decided."""
+        return self.weight_initializer or GlorotUniformSpec()
+
+
+def started(layers: Sequence[LayerSpec], start: AnyInitializer | None = None) -> tuple[LayerSpec, ...]:
+    """The layers with the starts that were left out filled in; `start` suits what follows the last."""
+    filled: list[LayerSpec] = []
+    for layer in reversed(layers):
+        filled.append(layer.started(start or GlorotUniformSpec()))
+        start = layer.start_before() or start
+    return tuple(reversed(filled))

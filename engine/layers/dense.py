@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from engine.arrays import Array, Shape
-from engine.initializers import AnyInitializer, GlorotUniformSpec, ZerosSpec
-from engine.layers.base import Layer, LayerSpec
+from engine.initializers import AnyInitializer, GlorotUniformSpec
+from engine.layers.base import Layer, WeightedSpec
 from engine.spec import InvalidSpec
 
 
-class DenseSpec(LayerSpec):
+class DenseSpec(WeightedSpec):
     """Every output is a weighted sum of every input, plus a bias."""
 
     initializer_before: ClassVar[AnyInitializer | None] = GlorotUniformSpec()
@@ -24,12 +24,6 @@ class DenseSpec(LayerSpec):
         None, description="Number of outputs. In the last dense layer it may be left out: the target decides."
     )
     bias: bool = Field(True, description="Whether b is there at all.")
-    weight_initializer: AnyInitializer | None = Field(
-        None,
-        description="How W starts. Left out, the activation that follows decides: he_normal before the ReLU "
-        "family, lecun_normal before selu, glorot_uniform otherwise.",
-    )
-    bias_initializer: AnyInitializer = Field(ZerosSpec(), description="How b starts.")
 
     def build(self, in_shape: Shape) -> "Dense":
         """Build for rows of one axis; raises `InvalidSpec` for other rows or unresolved units."""
@@ -70,8 +64,7 @@ class Dense(Layer):
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw W and b."""
         fan_in, fan_out = self._W.shape
-        start = self.spec.weight_initializer or GlorotUniformSpec()
-        start.fill(self._W, fan_in, fan_out, rng)
+        self.spec.weight_start.fill(self._W, fan_in, fan_out, rng)
         if self._b is not None:
             self.spec.bias_initializer.fill(self._b, fan_in, fan_out, rng)
 
@@ -93,6 +86,10 @@ class Dense(Layer):
         if self.input_gradient:
             np.dot(dy, self._W.T, out=dx)
         return dx
+
+    def buffer_values(self) -> int:
+        """y, dx and the row of ones."""
+        return super().buffer_values() + 1
 
     def multiply_adds(self) -> int:
         """One multiply-add a weight."""

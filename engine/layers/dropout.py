@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
-from engine.layers.base import Layer, LayerSpec
+from engine.layers.base import Layer, LayerSpec, mask_values
 
 
 class DropoutSpec(LayerSpec):
@@ -69,5 +69,5 @@ class Dropout(Layer):
         return dy
 
     def buffer_values(self) -> int:
-        """The output, the mask and what is kept; of bytes, but counted as a whole array."""
-        return 3 * size(self.out_shape)
+        """The output, the mask, and what is kept in bytes."""
+        return 2 * size(self.out_shape) + mask_values(size(self.out_shape))

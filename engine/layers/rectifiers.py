@@ -32,7 +32,7 @@ class ReluSpec(RectifierSpec):
 class Relu(Activation):
     """a = max(0, z)."""
 
-    buffers = 3
+    buffers, masks = 2, 1
 
     def allocate(self, shape: Shape, dtype: np.dtype[np.floating]) -> None:
         """Allocate the output, the zeros to compare with (a scalar would not be vectorised) and the mask."""
@@ -72,7 +72,7 @@ class LeakyReluSpec(RectifierSpec):
 class TwoSlopes(Activation):
     """A curve with a kink at 0 and the sign of its input, whose slope jumps there by `jump`."""
 
-    buffers = 4
+    buffers, masks = 3, 1
 
     def __init__(self, shape: Shape, jump: float) -> None:
         super().__init__(shape)
@@ -150,7 +150,7 @@ class SeluSpec(ActivationSpec):
 class Elu(TwoSlopes):
     """a = scale (max(z, 0) + alpha (e^min(z, 0) - 1)); its negative part n = min(a, 0) is kept."""
 
-    buffers = 5
+    buffers = 4
 
     def __init__(self, shape: Shape, alpha: float, scale: float) -> None:
         super().__init__(shape, scale - scale * alpha)

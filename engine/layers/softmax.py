@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from engine.arrays import Array, Shape
+from engine.arrays import Array, Shape, size
 from engine.layers.activations import Activation, ActivationSpec
 from engine.spec import InvalidSpec
 
@@ -33,6 +33,10 @@ class Softmax(Activation):
         """Allocate also one number for each sum over the last axis."""
         super().allocate(shape, dtype)
         self._sum = np.empty((*shape[:-1], 1), dtype)
+
+    def buffer_values(self) -> int:
+        """Also the sums."""
+        return super().buffer_values() + size(self.out_shape[:-1])
 
     def forward(self, x: Array, train: bool) -> Array:
         """a_j = e^(z_j - max z) / sum_k e^(z_k - max z)."""

@@ -1,6 +1,6 @@
 """Every layer and every loss against central differences, and the rules that all of them keep.
 
-A new layer joins `LAYERS`, a new loss joins `LOSSES`: a test fails until it does.
+A new layer joins a list of `layer_cases`, a new loss joins `LOSSES`: a test fails until it does.
 """
 
 import tracemalloc
@@ -9,16 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from layer_cases import LayerCase, all_cases, away_from_kinks
 
-from engine.arrays import Array, Shape
+from engine.arrays import Array, Shape, size
 from engine.layers import LAYER_SPECS, LayerSpec
-from engine.layers.activations import IdentitySpec, SigmoidSpec, StepSpec, TanhSpec
+from engine.layers.combinators import SequentialSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.rectifiers import EluSpec, LeakyReluSpec, ReluSpec, SeluSpec
-from engine.layers.smooth_rectifiers import GeluSpec, SiluSpec, SoftplusSpec
-from engine.layers.softmax import SoftmaxSpec
 from engine.losses import (
     LOSS_SPECS,
     CrossEntropySpec,
@@ -30,41 +27,10 @@ from engine.losses import (
     MseSpec,
 )
 from engine.network import Network, NetworkSpec
+from engine.summary import summarize
 
 TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True)
-class LayerCase:
-    spec: LayerSpec
-    in_shape: Shape = (4,)
-
-
-LAYERS = [
-    LayerCase(DenseSpec(units=3)),
-    LayerCase(DenseSpec(units=3, bias=False)),
-    LayerCase(DenseSpec(units=1), (5,)),
-    LayerCase(DenseSpec(units=5), (1,)),
-    LayerCase(FlattenSpec(), (2, 3, 2)),
-    LayerCase(DropoutSpec(rate=0.4)),
-    LayerCase(DropoutSpec(rate=0.0)),
-    LayerCase(IdentitySpec()),
-    LayerCase(StepSpec()),
-    LayerCase(SigmoidSpec()),
-    LayerCase(TanhSpec()),
-    LayerCase(ReluSpec()),
-    LayerCase(ReluSpec(), (2, 3)),
-    LayerCase(LeakyReluSpec()),
-    LayerCase(LeakyReluSpec(slope=0.3)),
-    LayerCase(EluSpec()),
-    LayerCase(EluSpec(alpha=0.3)),
-    LayerCase(SeluSpec()),
-    LayerCase(GeluSpec()),
-    LayerCase(SiluSpec()),
-    LayerCase(SoftplusSpec()),
-    LayerCase(SoftmaxSpec()),
-    LayerCase(SoftmaxSpec(), (2, 3)),
-]
+LAYERS = all_cases()
 
 
 @dataclass(frozen=True)
@@ -89,12 +55,6 @@ LOSSES = [
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: f"{case.spec!r}{case.in_shape}")
 each_loss = pytest.mark.parametrize("case", LOSSES, ids=lambda case: f"{case.spec!r}{case.shape}")
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-
-
-def away_from_kinks(shape: Shape, seed: int = 1) -> Array:
-    """Numbers of both signs, none of them within 0.05 of 0."""
-    x = np.random.default_rng(seed).standard_normal(shape)
-    return x + np.copysign(0.05, x)
 
 
 def targets(case: LossCase, rows: int) -> Array:
@@ -145,19 +105,28 @@ def relative_error(a: Array, b: Array) -> float:
 
 
 def assert_gradients(
-    make: Callable[[], Network], x: Array, cost: Callable[[Array], float], d_cost: Callable[[Array], Array]
+    case: LayerCase,
+    make: Callable[[], Network],
+    x: Array,
+    cost: Callable[[Array], float],
+    d_cost: Callable[[Array], Array],
+    *,
+    train: bool = True,
 ) -> None:
     """Check dC/dx and dC/dtheta of cost(network(x)), with the same masks in each evaluation."""
     network = make()
     theta = network.theta.copy()
-    dx = network.backward(d_cost(network.forward(x, train=True))).copy()
+    dx = network.backward(d_cost(network.forward(x, train=train))).copy()
 
     def cost_at(theta: Array, x: Array) -> float:
         probe = make()
         probe.theta[:] = theta
-        return cost(probe.forward(x, train=True))
+        return cost(probe.forward(x, train=train))
 
-    assert relative_error(dx, central_differences(lambda x: cost_at(theta, x), x)) <= TOLERANCE
+    if case.differentiable_input:
+        assert relative_error(dx, central_differences(lambda x: cost_at(theta, x), x)) <= TOLERANCE
+    else:
+        assert not dx.any()
     d_theta = central_differences(lambda theta: cost_at(theta, x), theta)
     assert relative_error(network.grad, d_theta) <= TOLERANCE
 
@@ -168,23 +137,27 @@ def test_every_kind_has_a_case() -> None:
 
 
 @each_layer
-def test_layer_alone(case: LayerCase) -> None:
+@pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
+def test_layer_alone(case: LayerCase, train: bool) -> None:
     """The cost is a random projection of the layer's output."""
-    x = away_from_kinks((5, *case.in_shape))
+    x = case.make_x((5, *case.in_shape))
     y = network_of(case.spec, in_shape=case.in_shape).forward(x)
     direction = np.random.default_rng(3).standard_normal(y.shape)
     assert_gradients(
+        case,
         lambda: network_of(case.spec, in_shape=case.in_shape),
         x,
         lambda y: float(np.sum(direction * y)),
         lambda y: direction.copy(),
+        train=train,
     )
 
 
 @each_layer
 def test_layer_in_a_network(case: LayerCase) -> None:
-    """Between two dense layers, or at the start where it takes more than one axis, under a cross-entropy."""
-    before = (DenseSpec(units=case.in_shape[0]),) if len(case.in_shape) == 1 else ()
+    """Between two dense layers, or at the start where it takes something else, under a cross-entropy."""
+    flat = len(case.in_shape) == 1 and case.differentiable_input
+    before = (DenseSpec(units=case.in_shape[0]),) if flat else ()
     layers = (*before, case.spec, FlattenSpec(), DenseSpec())
     in_shape = (2,) if before else case.in_shape
     loss_case = LossCase(CrossEntropySpec(), "classes")
@@ -196,11 +169,33 @@ def test_layer_in_a_network(case: LayerCase) -> None:
         return d
 
     assert_gradients(
+        case,
         lambda: network_of(*layers, in_shape=in_shape),
-        away_from_kinks((5, *in_shape)),
+        (away_from_kinks if before else case.make_x)((5, *in_shape)),
         lambda output: loss.value(output, y, None),
         d_cost,
     )
+
+
+@each_layer
+def test_layer_within_a_layer_without_input_gradient(case: LayerCase) -> None:
+    """Parameters get the same gradients where nobody reads the gradient of x."""
+    x = case.make_x((5, *case.in_shape))
+    spec = NetworkSpec(layers=(SequentialSpec(layers=(case.spec,)),)).resolve(3)
+    gradients = []
+    for input_gradient in (True, False):
+        network = Network(
+            spec,
+            case.in_shape,
+            batch=8,
+            rng=np.random.default_rng(7),
+            dtype=np.float64,
+            input_gradient=input_gradient,
+        )
+        network.theta[:] = np.random.default_rng(8).normal(0, 0.5, network.theta.size)
+        network.backward(np.ones_like(network.forward(x, train=True)))
+        gradients.append(network.grad)
+    np.testing.assert_array_equal(*gradients)
 
 
 @each_loss
@@ -219,7 +214,7 @@ def test_loss(case: LossCase, weight: list[float] | None) -> None:
 @each_dtype
 def test_layer_keeps_its_input(case: LayerCase, dtype: type[np.floating]) -> None:
     network = network_of(case.spec, in_shape=case.in_shape, dtype=dtype)
-    x = away_from_kinks((5, *case.in_shape)).astype(dtype)
+    x = case.make_x((5, *case.in_shape)).astype(dtype)
     kept = x.copy()
     y = network.forward(x, train=True)
     dx = network.backward(np.ones_like(y))
@@ -245,7 +240,7 @@ def test_loss_keeps_outputs_and_targets(case: LossCase, dtype: type[np.floating]
 def test_layer_takes_a_smaller_batch(case: LayerCase) -> None:
     """After a full batch, a smaller one gives what a network made for it gives."""
     full, small = (network_of(case.spec, in_shape=case.in_shape, batch=batch) for batch in (8, 3))
-    x = away_from_kinks((8, *case.in_shape))
+    x = case.make_x((8, *case.in_shape))
     y = full.forward(x)
     full.backward(np.ones_like(y))
     results = []
@@ -299,7 +294,7 @@ def test_layer_in_both_precisions(case: LayerCase) -> None:
     results = []
     for dtype in (np.float64, np.float32):
         network = network_of(case.spec, in_shape=case.in_shape, dtype=dtype)
-        y = network.forward(away_from_kinks((5, *case.in_shape)).astype(dtype))
+        y = network.forward(case.make_x((5, *case.in_shape)).astype(dtype))
         results.append((y, network.backward(np.full_like(y, 0.5)), network.grad))
     for double, single in zip(*results, strict=True):
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-6)
@@ -331,11 +326,17 @@ def peak_of(step: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+def large_batch(case: LayerCase) -> int:
+    """Rows whose output is far larger than what may be allocated in passing."""
+    network = network_of(case.spec, in_shape=case.in_shape)
+    return 400_000 // max(size(case.in_shape), size(network.out_shape))
+
+
 @each_layer
 def test_layer_allocates_nothing(case: LayerCase) -> None:
-    batch = 100_000
+    batch = large_batch(case)
     network = network_of(case.spec, in_shape=case.in_shape, batch=batch, dtype=np.float32)
-    x = away_from_kinks((batch, *case.in_shape)).astype(np.float32)
+    x = case.make_x((batch, *case.in_shape)).astype(np.float32)
     first = network.forward(x, train=True)
     dy = np.ones_like(first)
     first_dx = network.backward(dy)
@@ -345,6 +346,22 @@ def test_layer_allocates_nothing(case: LayerCase) -> None:
         assert np.shares_memory(network.backward(dy), first_dx)
 
     assert peak_of(step) < LARGEST_PASSING_ALLOCATION
+
+
+@each_layer
+def test_layer_takes_the_memory_that_it_promises(case: LayerCase) -> None:
+    """Within 10 %, and a few KiB for Python's own objects."""
+    batch = large_batch(case)
+    spec = NetworkSpec(layers=(case.spec,)).resolve(3)
+    promised = summarize(spec, case.in_shape, batch=batch, slots=0).training_bytes
+    tracemalloc.start()
+    try:
+        network = Network(spec, case.in_shape, batch=batch, rng=np.random.default_rng(7), input_gradient=True)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert network.batch == batch
+    assert taken == pytest.approx(promised, rel=0.1, abs=64 * 1024)
 
 
 @each_loss

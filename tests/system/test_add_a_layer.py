@@ -72,7 +72,7 @@ def test_the_gradient_table_demands_a_case_and_checks_it(copy):
     assert re.search(r"^1 failed, \d+ passed", without.stdout, re.MULTILINE), without.stdout
     assert "scale" in without.stdout
 
-    cases = copy / "tests/engine/test_gradients.py"
+    cases = copy / "tests/engine/layer_cases/basic.py"
     insert(cases, LINE, before="from engine.layers.smooth_rectifiers")
     insert(cases, CASE, before="    LayerCase(SoftmaxSpec()),\n")
     joined = gradients(copy)
