@@ -152,7 +152,9 @@ class Worker:
             assignment=Assignment(
                 data=self._storage.root,
                 inputs=Inputs.model_validate(job.inputs),
-                goal=GoalSpec(**{name: job.request[name] for name in GoalSpec.model_fields}),
+                goal=GoalSpec(
+                    **{name: job.request[name] for name in GoalSpec.model_fields & job.request.keys()}
+                ),
                 network=NetworkSpec.model_validate(job.network),
                 training=TrainingSpec.model_validate(job.request["training"]),
             ),

@@ -11,6 +11,7 @@ from engine.initializers import INITIALIZER_SPECS
 from engine.layers import LAYER_SPECS
 from engine.losses import LOSS_SPECS
 from engine.optimizers import OPTIMIZER_SPECS
+from engine.pretraining import PRETRAINING_SPECS
 from engine.schedules import SCHEDULE_SPECS
 from engine.spec import Spec
 from engine.templates import TEMPLATE_SPECS
@@ -54,6 +55,7 @@ class Catalog(BaseModel):
     schedules: list[Entry]
     initializers: list[Entry]
     templates: list[Entry]
+    pretraining: list[Entry]
 
 
 @cache
@@ -67,6 +69,7 @@ def catalog() -> Catalog:
         schedules=_entries(SCHEDULE_SPECS),
         initializers=_entries(INITIALIZER_SPECS),
         templates=_entries(TEMPLATE_SPECS),
+        pretraining=_entries(PRETRAINING_SPECS),
     )
 
 
@@ -92,10 +95,10 @@ def _entry(spec: type[Spec]) -> Entry:
 
 
 def _parameter(name: str, field: JsonSchema, required: bool) -> Parameter:
-    """Read a field's JSON schema, of which null may be one alternative and specs by `kind` another."""
+    """Read a field's JSON schema: null may be one alternative, specs by `kind` another; of more, the first tells."""
     alternatives: list[JsonSchema] = field.get("anyOf", [field])
     nullable = {"type": "null"} in alternatives
-    [value] = [one for one in alternatives if one != {"type": "null"}]
+    value = next(one for one in alternatives if one != {"type": "null"})
     bounded = value.get("items", value)
     kinds = value.get("discriminator", {}).get("mapping")
     return Parameter(

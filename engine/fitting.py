@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from engine.arrays import Array
 from engine.encoding import ColumnType, DatasetWarning, InvalidTarget, NoUsableFeature, WarningCode
 from engine.encoding.columns import cast
 from engine.encoding.split import lone_classes, split
@@ -28,16 +29,33 @@ from engine.encoding.target import (
 )
 from engine.evaluation import AnyEvaluation, evaluate
 from engine.goal import GoalSpec, LeftOut, Plan, Rows
-from engine.metrics import metric_for
+from engine.members import answers_fit, loss_of, metric_of, note_of
 from engine.model import Model
 from engine.network import Network, NetworkSpec
-from engine.planning import check_target, choose_features, decide_task, rows_with_target, with_values
+from engine.planning import (
+    check_amounts,
+    check_target,
+    choose_features,
+    decide_task,
+    rows_with_target,
+    with_values,
+)
+from engine.pretraining.greedy import check_inputs, pretrain, stack
 from engine.randomness import Randomness
 from engine.spec import InvalidSpec
 from engine.summary import NetworkSummary, summarize
 from engine.tasks import DEFAULT_LOSS, Head, fit_head
 from engine.templates import MlpSpec
-from engine.training import DatasetValidation, Examples, FractionValidation, Progress, Trainer, TrainingSpec
+from engine.training import (
+    DatasetValidation,
+    Diverged,
+    Examples,
+    FractionValidation,
+    Progress,
+    Trainer,
+    TrainingSpec,
+)
+from engine.training.rate_factors import check_rate_factors
 from engine.weights import RowWeights
 
 ITEM_BYTES = 4  # float32
@@ -85,6 +103,8 @@ class Fitting:
         rows = rows_with_target(goal, table.frame)
         self._task, reason = decide_task(goal, rows, table.types)
         check_target(goal, self._task, rows, table.types)
+        self._loss = DEFAULT_LOSS[self._task] if self._spec.loss == "auto" else self._spec.loss
+        check_amounts(goal, self._task, self._loss, rows)
         features = choose_features(goal, table.types)
         self._train_rows, self._validation_rows = self._split(rows, validation)
         self.encoder = self._fit_encoder(features)
@@ -92,27 +112,39 @@ class Fitting:
         self._weights = RowWeights(
             goal.sample_weight, self._spec.class_weights, self._train_rows, self.target
         )
-        self._loss = DEFAULT_LOSS[self._task] if self._spec.loss == "auto" else self._spec.loss
         self._head = self._fit_head(network or MlpSpec().build())
         self.network_spec = self._head.network
+        self._pretraining_note = self._check_pretraining()
         self.plan = self._plan(table.frame.height - rows.height, reason, features)
 
     def run(self) -> Iterator[Progress]:
         """Train; yields as `Trainer.run` does and raises `Diverged`. Once only."""
-        batch = min(self._spec.batch_size, self._train_rows.height)
-        shape = (self.target.outputs,)
+        batch = self._spec.batch_rows(self._train_rows.height)
         self._network = Network(
             self.network_spec, (self.encoder.width,), batch=batch, rng=self._randomness.dropout
         )
-        self._network.init(self._randomness.init)
+        training = self._examples(self._train_rows)
+        order = self._randomness.shuffle(1).permutation(len(training))  # a table may be sorted
+        self._network.init(self._randomness.init, training.x[order[:batch]])
+        yield from self._pretrain(training.x)
         scale = np.array(self.target.stds) if isinstance(self.target, RegressionTarget) else None
-        metric = metric_for(self._task, self._head.link, shape, batch=batch, dtype=np.float32, scale=scale)
-        loss = self._loss.build(shape, batch=batch, dtype=self._network.dtype)
+        shape, dtype = self._network.out_shape, self._network.dtype
+        metric = metric_of(self._task, self._head.link, shape, batch=batch, dtype=dtype, scale=scale)
+        loss = loss_of(self._loss, self._task, shape, batch=batch, dtype=dtype)
         self._trainer = Trainer(self._spec, self._network, loss, metric, self._randomness)
         validation = None
         if self._validation_rows is not None:
             validation = self._examples(self._validation_rows)
-        yield from self._trainer.run(self._examples(self._train_rows), validation)
+        yield from self._trainer.run(training, validation)
+
+    def _pretrain(self, x: Array) -> Iterator[Progress]:
+        """Give the hidden layers their start, if the recipe wants it; a sign of life after every step."""
+        if self._spec.pretraining is None:
+            return
+        for _ in pretrain(self._spec.pretraining, self._network, x, self._randomness.pretraining):
+            yield Progress(0, 0, None)
+        if not np.isfinite(self._network.theta).all():
+            raise Diverged(0, 0, "start that pretraining gave")
 
     @property
     def model(self) -> Model:
@@ -184,11 +216,17 @@ class Fitting:
             frame = known
         if frame.is_empty():
             raise InvalidSpec("the validation data set has no rows with a known target", at)
+        try:
+            check_amounts(self._goal, self._task, self._loss, frame)
+        except InvalidSpec as error:
+            raise InvalidSpec(f"the validation data set: {error.detail}", at) from None
         return frame
 
     def _fit_encoder(self, features: list[str]) -> TableEncoder:
         try:
-            encoder, warnings = TableEncoder.fit(self._train_rows, self._types, features)
+            encoder, warnings = TableEncoder.fit(
+                self._train_rows, self._types, features, scaling=self._goal.scaling
+            )
         except NoUsableFeature as error:
             raise InvalidSpec(str(error), ("features",)) from None
         self._warnings += warnings
@@ -203,6 +241,8 @@ class Fitting:
                 case "multilabel":
                     return MultilabelTarget.fit(self._train_rows, names)
                 case "regression":
+                    if self._loss.takes == "logarithms":
+                        return RegressionTarget.fit_amounts(self._train_rows, names)
                     return RegressionTarget.fit(self._train_rows, names)
                 case "autoencoding":
                     return ReconstructionTarget(width=self.encoder.width)
@@ -215,17 +255,34 @@ class Fitting:
             head = fit_head(network, self._task, self._loss, outputs)
             layers = head.network.build((self.encoder.width,))
         except InvalidSpec as error:
-            raise error.under("training" if error.path == ("loss",) else "network") from None
+            raise error.under("training" if error.path[:1] == ("loss",) else "network") from None
         last = ("network", "layers", len(layers) - 1)
-        if layers[-1].out_shape != (outputs,):
+        if not answers_fit(layers[-1].out_shape, outputs):
             raise InvalidSpec(
                 f"the network has outputs of shape {list(layers[-1].out_shape)}, but the target needs "
                 f"{outputs}: leave out the last dense layer's units, or make them fit",
                 last,
             )
-        if not any(layer.param_shapes for layer in layers):
+        names = [f"{i}.{name}" for i, layer in enumerate(layers) for name in layer.param_shapes]
+        try:
+            check_rate_factors(self._spec.rate_factors, names)
+        except InvalidSpec as error:
+            raise error.under("training") from None
+        if not names:
             raise InvalidSpec("the network has no parameters: there is nothing to train", last)
         return head
+
+    def _check_pretraining(self) -> str | None:
+        """What the plan says of pretraining, if there is any and it can work."""
+        spec = self._spec.pretraining
+        if spec is None:
+            return None
+        layers = ", ".join(map(str, stack(self.network_spec)))
+        try:
+            check_inputs(spec, self.encoder.encode(self._train_rows))
+        except InvalidSpec as error:
+            raise error.under("training", "pretraining") from None
+        return f"the dense layers at {layers} start by {spec.kind} pretraining over {spec.visible} inputs"
 
     def _plan(self, dropped: int, reason: str, features: list[str]) -> Plan:
         if dropped:
@@ -236,12 +293,12 @@ class Fitting:
         network = summarize(
             self.network_spec,
             (self.encoder.width,),
-            batch=min(self._spec.batch_size, training),
-            slots=self._spec.optimizer.slots,
+            batch=self._spec.batch_rows(training),
+            slots=self._spec.values_per_parameter,
         )
-        values = (2 * training + validation) * (
-            self.encoder.width + self.target.outputs
-        )  # 2: shuffled copies
+        width = self.encoder.width + self.target.outputs
+        copied = self._spec.copied_rows(training, width * ITEM_BYTES)
+        values = (training + copied + validation) * width
         return Plan(
             task=self._task,
             task_reason=reason,
@@ -267,7 +324,7 @@ class Fitting:
             network=network,
             memory_bytes=network.training_bytes + values * ITEM_BYTES,
             estimated_seconds=estimated_seconds(network, self._spec, training, validation),
-            notes=[self._head.note] if self._head.note else [],
+            notes=[note for note in (self._head.note, note_of(network), self._pretraining_note) if note],
             warnings=self._warnings,
         )
 
@@ -275,9 +332,13 @@ class Fitting:
 def estimated_seconds(network: NetworkSummary, spec: TrainingSpec, training: int, validation: int) -> float:
     """A rough estimate for all epochs: calls of NumPy for small networks, multiply-adds for large ones."""
     calls_a_step = 10 + 8 * len(network.layers)
-    steps = -(-training // spec.batch_size)
+    steps = -(-training // spec.batch_rows(training))
     seconds_of_calls = calls_a_step * steps * 2e-6
-    passes = 3 * training + validation  # a backward pass costs two forward ones
+    # A backward pass costs two forward ones.
+    passes = 3 * training * spec.optimizer.evaluations + validation
     multiply_adds = min(network.multiply_adds, 10**30)  # whole numbers have no bound, floats do
     seconds_of_arithmetic = multiply_adds * passes / 2e10
-    return spec.epochs * (seconds_of_calls + seconds_of_arithmetic)
+    epochs = spec.epochs + (
+        spec.pretraining.epochs if spec.pretraining else 0
+    )  # an epoch of it costs much the same
+    return epochs * (seconds_of_calls + seconds_of_arithmetic)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from engine.encoding import DatasetWarning
+from engine.encoding import DatasetWarning, Scaling
 from engine.spec import Spec
 from engine.summary import NetworkSummary
 from engine.tasks import Task
@@ -26,6 +26,13 @@ class GoalSpec(Spec):
     )
     sample_weight: str | None = Field(
         None, description="Numeric column that says how much each row counts; it is not a feature."
+    )
+    scaling: Scaling = Field(
+        "standard",
+        description="How numeric features reach the network. standard: mean 0 and deviation 1 a column; "
+        "robust: by median and quartiles, within +-3; unit: divided by the largest size among all of them, "
+        "for pixels; none: as they are (sizes up to 1e6). unit and none keep constant columns, so that the "
+        "columns of an image or of a series stay complete.",
     )
 
     @property

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from engine.arrays import Array, Shape, size
+from engine.losses import LARGEST_LOGARITHM
 from engine.tasks import Link, Task
 
 
@@ -103,13 +104,19 @@ class LabelAccuracy(Metric):
 class RegressionErrors(Metric):
     """`rmse` and `mae` in the target's unit, and `r2`; with several outputs their means over the outputs.
 
-    RMSE = sqrt(mean e^2), MAE = mean |e|, R2 = 1 - sum e^2 / sum (y - mean y)^2, with e = output - y. An
+    RMSE = sqrt(mean e^2), MAE = mean |e|, R2 = 1 - sum e^2 / sum (y - mean y)^2, with e = answer - y. An
     output whose target is constant has R2 = 1 if it is met exactly and 0 otherwise.
     """
 
-    def __init__(self, outputs: int, *, scale: Array | None, batch: int, dtype: DTypeLike) -> None:
-        """`scale`: what 1 in the network's output is in the target's unit, for each output."""
+    def __init__(
+        self, outputs: int, *, logarithms: bool, scale: Array | None, batch: int, dtype: DTypeLike
+    ) -> None:
+        """`logarithms`: whether the answers are the outputs' exponentials instead of the outputs themselves.
+
+        `scale`: what 1 in the answer is in the target's unit, for each output.
+        """
         super().__init__(batch=batch, dtype=dtype)
+        self._logarithms = logarithms
         self._scale = 1.0 if scale is None else np.asarray(scale, np.float64)
         self._values = np.empty((batch, outputs), dtype)
         self._origin = np.zeros(outputs, dtype)
@@ -133,6 +140,9 @@ class RegressionErrors(Metric):
         np.dot(weight, values, out=value)
         np.square(values, out=values)
         np.dot(weight, values, out=squared_value)
+        if self._logarithms:
+            np.clip(output, -LARGEST_LOGARITHM, LARGEST_LOGARITHM, out=values)
+            output = np.exp(values, out=values)
         np.subtract(output, target, out=values)
         np.abs(values, out=values)
         np.dot(weight, values, out=absolute_error)
@@ -159,11 +169,11 @@ def metric_for(
     """The metric of `task` for outputs of `shape` (without the rows), at most `batch` rows at a time.
 
     `link`: what is still to be applied to the outputs; after "sigmoid" a probability of 1/2 is a
-    logit of 0. `scale`: for regression, what 1 in the outputs is in the target's unit, (outputs,).
+    logit of 0. `scale`: for regression, what 1 in the answers is in the target's unit, (outputs,).
     """
     if task == "multiclass":
         return MulticlassAccuracy(batch=batch, dtype=dtype)
     if task in ("binary", "multilabel"):
         threshold = 0.0 if link == "sigmoid" else 0.5
         return LabelAccuracy(size(shape), threshold=threshold, batch=batch, dtype=dtype)
-    return RegressionErrors(size(shape), scale=scale, batch=batch, dtype=dtype)
+    return RegressionErrors(size(shape), logarithms=link == "exp", scale=scale, batch=batch, dtype=dtype)

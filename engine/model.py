@@ -7,7 +7,7 @@ The file is safetensors (no pickle): two tensors and, in the header's metadata, 
     format    "backpropd-model-1"
     encoder   TableEncoder
     network   NetworkSpec, resolved
-    link      "identity", "sigmoid" or "softmax"
+    link      "identity", "sigmoid", "softmax" or "exp"
     target    AnyTarget
 
 Whoever saves a model may add further entries about it under other keys.
@@ -30,6 +30,8 @@ from engine.arrays import Array, size
 from engine.encoding.description import Feature
 from engine.encoding.table import TableEncoder
 from engine.encoding.target import AnyTarget, Prediction
+from engine.losses import LARGEST_LOGARITHM
+from engine.members import answers_fit
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
 from engine.tasks import Link
@@ -148,6 +150,8 @@ class Model:
                 self._batch[: len(rows)] = rows
                 self._batch[len(rows) :] = 0
                 answered = link(self._network.forward(self._batch).astype(np.float64))
+            if answered.ndim > 2:
+                answered = answered.mean(axis=1)  # of the members
             outputs[start : start + len(rows)] = answered[: len(rows)]
         return self.target.answers(outputs)
 
@@ -194,7 +198,7 @@ class Model:
 def _check_sizes(network: NetworkSpec, width: int, outputs: int, theta: Array, state: Array) -> None:
     """Compare before anything is allocated: a small file may describe a network of any size."""
     layers = network.build((width,))
-    if layers[-1].out_shape != (outputs,):
+    if not answers_fit(layers[-1].out_shape, outputs):
         raise UnreadableModel(
             f"the network's outputs have shape {list(layers[-1].out_shape)}, the target needs [{outputs}]"
         )
@@ -251,9 +255,15 @@ def _sigmoid(z: Array) -> Array:
 
 def _softmax(z: Array) -> Array:
     """e^z_k / sum_j e^z_j, from differences to the largest z, which cannot overflow."""
-    powers = np.exp(z - z.max(axis=1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(z - z.max(axis=-1, keepdims=True))
+    probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities
+
+
+def _exp(z: Array) -> Array:
+    """e^z of z cut as the losses on logarithms cut it."""
+    means: Array = np.exp(np.clip(z, -LARGEST_LOGARITHM, LARGEST_LOGARITHM))
+    return means
 
 
 def _identity(z: Array) -> Array:
@@ -264,4 +274,5 @@ _LINKS: dict[Link, Callable[[Array], Array]] = {
     "identity": _identity,
     "sigmoid": _sigmoid,
     "softmax": _softmax,
+    "exp": _exp,
 }

@@ -10,7 +10,8 @@ from engine.arrays import Array, Shape, size
 from engine.layers import AnyLayer, Layer, LayerSpec
 from engine.layers.base import started
 from engine.layers.combinators import Sequential, build_chain
-from engine.layers.dense import DenseSpec
+from engine.layers.dense import UnitsSpec
+from engine.layers.reshape import ReshapeSpec
 from engine.spec import InvalidSpec, Spec
 
 
@@ -24,11 +25,19 @@ class NetworkSpec(Spec):
         None, max_length=8, description="Shape of one row; left out, the data decides."
     )
 
+    @property
+    def row_shape(self) -> Shape | None:
+        """The shape of one row where the network says it: `input_shape`, or what a first reshape makes of it."""
+        first = self.layers[0]
+        if self.input_shape is None and isinstance(first, ReshapeSpec) and min(first.shape) > 0:
+            return first.shape
+        return self.input_shape
+
     def resolve(self, outputs: int) -> "NetworkSpec":
         """Fill in what may be left out: the last dense layer's units and every dense layer's start."""
         layers: list[LayerSpec] = list(self.layers)
         for i, layer in reversed(list(enumerate(layers))):
-            if isinstance(layer, DenseSpec):
+            if isinstance(layer, UnitsSpec):
                 layers[i] = layer.model_copy(update={"units": layer.units or outputs})
                 break
         return self.model_copy(update={"layers": started(layers)})

@@ -12,6 +12,7 @@ import polars as pl
 from engine.encoding import ColumnType
 from engine.encoding.errors import shown
 from engine.goal import GoalSpec
+from engine.losses import AnyLoss, DevianceSpec
 from engine.spec import InvalidSpec, Path
 from engine.tasks import Task
 
@@ -84,6 +85,20 @@ def check_target(goal: GoalSpec, task: Task, frame: pl.DataFrame, types: Mapping
         detail = _why_not(task, frame[name], types[name])
         if detail is not None:
             raise InvalidSpec(detail, _at(goal, i))
+
+
+def check_amounts(goal: GoalSpec, task: Task, loss: AnyLoss, frame: pl.DataFrame) -> None:
+    """Raise `InvalidSpec` where a regression's loss on logarithms does not take the targets' numbers."""
+    if task != "regression" or not isinstance(loss, DevianceSpec):
+        return
+    what = "not negative" if loss.allows_zero else "positive"
+    for i, name in enumerate(goal.targets):
+        wrong = int((frame[name] < 0 if loss.allows_zero else frame[name] <= 0).sum())
+        if wrong:
+            raise InvalidSpec(
+                f"{loss.kind} takes targets that are {what}, but {name!r} is not in {wrong} of {frame.height} rows",
+                _at(goal, i),
+            )
 
 
 def _why_not(task: Task, column: pl.Series, kind: ColumnType) -> str | None:

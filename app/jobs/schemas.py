@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from app.jobs.states import Status
 from app.names import ModelName, Tag
+from engine.encoding import Scaling
 from engine.goal import GoalSpec, Plan
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec
@@ -118,6 +119,7 @@ class Job(JobSummary):
     target: str | list[str] | None
     features: list[str] | None
     sample_weight: str | None
+    scaling: Scaling = "standard"
     network_id: str | None
     network: NetworkSpec = Field(description="The network as it is trained, with everything filled in.")
     training: TrainingSpec

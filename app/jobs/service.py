@@ -247,10 +247,11 @@ def _summary(row: JobRow) -> JobSummary:
     return JobSummary.model_validate(row, from_attributes=True)
 
 
+_AS_SENT = {"target", "features", "sample_weight", "scaling", "training", "limits"}
+
+
 def _detail(row: JobRow) -> Job:
-    as_sent = {
-        name: row.request[name] for name in ("target", "features", "sample_weight", "training", "limits")
-    }
+    as_sent = {name: row.request[name] for name in _AS_SENT & row.request.keys()}
     return Job.model_validate(
         {
             **_summary(row).model_dump(),

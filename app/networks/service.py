@@ -15,6 +15,7 @@ from engine.spec import InvalidSpec
 from engine.summary import LayerSummary, NetworkSummary, summarize
 
 ITEM_BYTES = 4  # float32
+LONG_ROW = (5040,)  # fills many shapes: it can be divided by every number up to 10
 
 
 def create(session: Session, request: NetworkRequest, *, memory_budget: int) -> Network:
@@ -59,7 +60,7 @@ def summary(session: Session, network_id: str, *, input_shape: Shape | None, out
     Raises `NotFound`, and `Invalid` naming the layer that cannot take what comes in.
     """
     spec = get_spec(session, network_id)
-    shape = input_shape or spec.input_shape
+    shape = input_shape or spec.row_shape
     if shape is None:
         raise Invalid.at(
             "/query/input_shape",
@@ -104,13 +105,13 @@ def _check(spec: NetworkSpec, memory_budget: int, *, from_template: bool) -> Non
     """Refuse what can never run, before anything is allocated: counted in whole numbers without bounds."""
     try:
         # Where the data decides the input, one value a row is the least that can come in.
-        least = summarize(spec.resolve(1), spec.input_shape or (1,), batch=1, slots=0)
+        least = summarize(spec.resolve(1), spec.row_shape or (1,), batch=1, slots=0)
     except InvalidSpec as error:
-        about_the_rows = len(error.path) <= len(("layers", 0))  # the layer as a whole, not one of its fields
-        if spec.input_shape is None and about_the_rows:
-            return  # other rows may fit
-        pointer = "/template" if from_template else to_pointer(error.path)
-        raise Invalid.at(pointer, _sentence(error, spec)) from None
+        wrong = error if spec.row_shape else _wrong_for_any_rows(spec, error)
+        if wrong is None:
+            return
+        pointer = "/template" if from_template else to_pointer(wrong.path)
+        raise Invalid.at(pointer, _sentence(wrong, spec)) from None
     if least.training_bytes > memory_budget:
         layer = max(range(len(spec.layers)), key=lambda i: _weight(least.layers[i]))
         raise Invalid.at(
@@ -118,6 +119,22 @@ def _check(spec: NetworkSpec, memory_budget: int, *, from_template: bool) -> Non
             f"the network needs more memory than the {memory_budget} bytes that a job may have, "
             f"most of it for layer {layer} ({spec.layers[layer].kind})",
         )
+
+
+def _wrong_for_any_rows(spec: NetworkSpec, error: InvalidSpec) -> InvalidSpec | None:
+    """What is wrong whatever comes in; None where an error with rows of one value is about these rows."""
+    if _about_the_rows(error):
+        return None
+    try:
+        spec.resolve(1).build(LONG_ROW)
+    except InvalidSpec as still:
+        return None if _about_the_rows(still) else still
+    return None
+
+
+def _about_the_rows(error: InvalidSpec) -> bool:
+    """Whether a layer as a whole is to blame, not one of its fields."""
+    return len(error.path) <= len(("layers", 0))
 
 
 def _weight(layer: LayerSummary) -> int:

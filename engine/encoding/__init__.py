@@ -18,6 +18,7 @@ from engine.encoding.description import (
     Feature,
     Histogram,
     Label,
+    Scaling,
     ValueCount,
     WarningCode,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidValue",
     "Label",
     "NoUsableFeature",
+    "Scaling",
     "UnreadableTable",
     "ValueCount",
     "WarningCode",

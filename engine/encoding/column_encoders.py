@@ -16,8 +16,6 @@ from engine.arrays import Array
 from engine.encoding.description import ColumnType, Feature
 from engine.spec import Spec
 
-Scaling = Literal["standard", "robust"]
-
 CATEGORIES_AT_MOST = 256
 """Categories that have a column of their own: the most frequent ones; all others are like unknown ones."""
 FARTHEST = 1e6
@@ -30,7 +28,8 @@ class Scale(Spec):
     standard: center = mean, factor = 1 / standard deviation (of the population).
     robust: center = median, factor = 1 / (Q.75 - Q.25), or 2 / (max - min) where the quartiles are equal;
     Holzmueller et al. 2024, Better by Default, section 3.
-    The factor of a constant is 0.
+    In these two the factor of a constant is 0.
+    unit and none: center = 0 and one factor for all columns, see `common`.
     """
 
     center: float
@@ -38,7 +37,14 @@ class Scale(Spec):
     bounded: bool = Field(description="Whether u / sqrt(1 + (u/3)^2) follows, which keeps within +-3.")
 
     @classmethod
-    def fit(cls, values: Array, scaling: Scaling) -> "Scale":
+    def common(cls, largest: float) -> "Scale":
+        """The scale that divides by `largest`, the size of the largest value of all columns (0: by 1)."""
+        return cls(
+            center=0.0, factor=1 / largest if largest >= np.finfo(np.float64).tiny else 1.0, bounded=False
+        )
+
+    @classmethod
+    def fit(cls, values: Array, scaling: Literal["standard", "robust"]) -> "Scale":
         """Fit to values without missing ones; none at all make a constant."""
         if not len(values):
             return cls(center=0.0, factor=0.0, bounded=scaling == "robust")
@@ -58,6 +64,10 @@ class Scale(Spec):
         return u
 
 
+FitScale = Callable[[Array], Scale]
+"""Makes the scale of a column of numbers from its values."""
+
+
 class ColumnEncoder(Spec):
     """The contract: `fit` on training rows, then `encode` any rows of the same type."""
 
@@ -66,7 +76,7 @@ class ColumnEncoder(Spec):
     marks_missing: bool = Field(description="Whether the last output column says that the value is missing.")
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "ColumnEncoder":
+    def fit(cls, series: pl.Series, fit_scale: FitScale) -> "ColumnEncoder":
         """Fit to the training rows of a typed column."""
         raise NotImplementedError
 
@@ -104,14 +114,14 @@ class NumericEncoder(ColumnEncoder):
     scale: Scale
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "NumericEncoder":
+    def fit(cls, series: pl.Series, fit_scale: FitScale) -> "NumericEncoder":
         """Fit the median and the scale. The scale sees the filled column, as training will."""
         median = _median(series)
         return cls(
             name=series.name,
             marks_missing=series.has_nulls(),
             median=median,
-            scale=Scale.fit(_filled(series, median), scaling),
+            scale=fit_scale(_filled(series, median)),
         )
 
     @cached_property
@@ -131,7 +141,7 @@ class CategoricalEncoder(ColumnEncoder):
     categories: tuple[str, ...]
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "CategoricalEncoder":  # noqa: ARG003 - the others scale
+    def fit(cls, series: pl.Series, fit_scale: FitScale) -> "CategoricalEncoder":  # noqa: ARG003 - others scale
         """Take the categories of the training rows, sorted; the most frequent where they are too many."""
         counts = series.drop_nulls().alias("value").value_counts(name="count")
         frequent = counts.sort("count", "value", descending=[True, False]).head(CATEGORIES_AT_MOST)
@@ -164,7 +174,7 @@ class BooleanEncoder(ColumnEncoder):
     kind: Literal["boolean"] = "boolean"
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "BooleanEncoder":  # noqa: ARG003 - the others scale
+    def fit(cls, series: pl.Series, fit_scale: FitScale) -> "BooleanEncoder":  # noqa: ARG003 - others scale
         """Nothing to learn: 0 already says that a value is missing."""
         return cls(name=series.name, marks_missing=False)
 
@@ -210,13 +220,13 @@ class DatetimeEncoder(ColumnEncoder):
     parts: tuple[DatetimePart, ...]
 
     @classmethod
-    def fit(cls, series: pl.Series, scaling: Scaling) -> "DatetimeEncoder":
+    def fit(cls, series: pl.Series, fit_scale: FitScale) -> "DatetimeEncoder":
         """Fit the parts that differ."""
         parts = []
         for part, take in PARTS.items():
             values = take(series)
             median = _median(values)
-            scale = Scale.fit(_filled(values, median), scaling)
+            scale = fit_scale(_filled(values, median))
             if scale.factor:
                 parts.append(DatetimePart(part=part, median=median, scale=scale))
         return cls(name=series.name, marks_missing=series.has_nulls(), parts=tuple(parts))

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 
 ColumnType = Literal["numeric", "categorical", "boolean", "datetime", "text"]
 
+Scaling = Literal["standard", "robust", "unit", "none"]
+"""How numbers are brought to a common scale."""
+
 Label = StrictBool | StrictInt | StrictStr
 """The name of a class, in the type that its column has."""
 

@@ -1,16 +1,22 @@
 """A table -> the network's input: every feature through its own encoder, into one array of float32."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
-from engine.encoding.column_encoders import ENCODERS, AnyColumnEncoder, CategoricalEncoder, Scaling
+from engine.encoding.column_encoders import (
+    ENCODERS,
+    AnyColumnEncoder,
+    CategoricalEncoder,
+    FitScale,
+    Scale,
+)
 from engine.encoding.columns import cast
-from engine.encoding.description import ColumnType, DatasetWarning, Feature
+from engine.encoding.description import ColumnType, DatasetWarning, Feature, Scaling
 from engine.encoding.errors import NoUsableFeature
 from engine.spec import Spec
 
@@ -31,18 +37,22 @@ class TableEncoder(Spec):
     ) -> tuple["TableEncoder", list[DatasetWarning]]:
         """Fit to the training rows of a typed `frame`.
 
-        Features that say nothing (text, constants, no value at all) are left out with a warning.
+        Features that say nothing (text, constants, no value at all) are left out with a warning; numbers
+        under `unit` and `none` stay though they are constant, so that each pixel keeps its place.
         Raises `NoUsableFeature` when none is left and `UnreadableTable` for a name that is no column.
         """
         frame = cast(frame, {name: types.get(name, "text") for name in features})  # raises for no column
+        scale_numbers = _fit_scale(scaling, frame, [name for name in features if types[name] == "numeric"])
+        scale_dates = _fit_scale("robust" if scaling == "robust" else "standard", frame, [])
         encoders: list[AnyColumnEncoder] = []
         warnings: list[DatasetWarning] = []
         for name in features:
-            left_out = _reason_to_leave_out(frame[name], types[name])
+            left_out = _reason_to_leave_out(frame[name], types[name], scaling)
             if left_out is not None:
                 warnings.append(left_out)
                 continue
-            encoder = ENCODERS[types[name]].fit(frame[name], scaling)
+            fit_scale = scale_numbers if types[name] == "numeric" else scale_dates
+            encoder = ENCODERS[types[name]].fit(frame[name], fit_scale)
             encoders.append(encoder)
             if isinstance(encoder, CategoricalEncoder):
                 warnings += _rare_categories(frame[name], encoder)
@@ -82,7 +92,17 @@ class TableEncoder(Spec):
         return tuple(encoder.feature for encoder in self.columns)
 
 
-def _reason_to_leave_out(series: pl.Series, kind: ColumnType) -> DatasetWarning | None:
+def _fit_scale(scaling: Scaling, frame: pl.DataFrame, numbers: Sequence[str]) -> FitScale:
+    """How a column's scale is found: from the column alone, or one for all of `numbers`."""
+    if scaling in ("standard", "robust"):
+        return partial(Scale.fit, scaling=scaling)
+    sizes = (frame[name].cast(pl.Float64).abs().max() for name in numbers)
+    largest = max((size for size in sizes if isinstance(size, float)), default=0.0)
+    scale = Scale.common(largest if scaling == "unit" else 1.0)
+    return lambda _: scale
+
+
+def _reason_to_leave_out(series: pl.Series, kind: ColumnType, scaling: Scaling) -> DatasetWarning | None:
     name, missing = series.name, series.null_count()
     if kind == "text":
         detail = f"{name} holds free text and is left out"
@@ -90,7 +110,8 @@ def _reason_to_leave_out(series: pl.Series, kind: ColumnType) -> DatasetWarning 
     if missing == len(series):
         detail = f"{name} has no value in the training rows and is left out"
         return DatasetWarning(code="all_missing", column=name, detail=detail)
-    if not missing and series.n_unique() == 1:
+    kept = kind == "numeric" and scaling in ("unit", "none")
+    if not missing and not kept and series.n_unique() == 1:
         detail = f"{name} has the same value in all training rows and is left out"
         return DatasetWarning(code="constant_column", column=name, detail=detail)
     return None

@@ -198,12 +198,17 @@ class MultilabelTarget(Target):
 
 
 class RegressionTarget(Target):
-    """One or several numbers, standardised for training: (y - mean) / std of the training rows."""
+    """One or several numbers, standardised for training: (y - mean) / std of the training rows.
+
+    For a loss on logarithms 0 stays 0: `means` are 0 then, and `stds` hold the means.
+    """
 
     kind: Literal["regression"] = "regression"
     names: tuple[str, ...] = Field(min_length=1)
     means: tuple[float, ...]
-    stds: tuple[float, ...] = Field(description="Of the population; 1 for a constant.")
+    stds: tuple[float, ...] = Field(
+        description="Of the population; 1 for a constant. For a loss on logarithms: the columns' means."
+    )
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, names: Sequence[str]) -> "RegressionTarget":
@@ -212,6 +217,16 @@ class RegressionTarget(Target):
         spread = values.max(axis=0) > values.min(axis=0)
         stds = np.where(spread, values.std(axis=0), 1.0)
         return cls(names=tuple(names), means=tuple(values.mean(axis=0).tolist()), stds=tuple(stds.tolist()))
+
+    @classmethod
+    def fit_amounts(cls, frame: pl.DataFrame, names: Sequence[str]) -> "RegressionTarget":
+        """Fit for a loss on logarithms: values that are not negative, in units of their mean; raises as `fit`.
+
+        So the output 0, whose exponential is 1, is the mean, as it is for standardised values.
+        """
+        means = _numbers(frame, names).mean(axis=0)
+        units = np.where(means > 0, means, 1.0)
+        return cls(names=tuple(names), means=(0.0,) * len(names), stds=tuple(units.tolist()))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class ActivationSpec(LayerSpec):
 
 
 class Activation(Layer):
-    """A layer without parameters whose output has its input's shape."""
+    """A layer whose output has its input's shape and whose gradient is made in place; most have no parameters."""
 
     buffers: ClassVar[int] = 2
     """How many arrays of the output's shape `allocate` makes."""

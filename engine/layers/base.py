@@ -98,7 +98,10 @@ class LayerSpec(Spec):
     kind: str
 
     is_activation: ClassVar[bool] = False
-    """Whether the layer is an activation: element by element or over the last axis, without parameters."""
+    """Whether the layer is an activation: element by element or over the last axis, the shape unchanged.
+
+    It may learn its curve; it works with its defaults.
+    """
     reaches_all: ClassVar[bool] = True
     """Whether the outputs can be any real numbers."""
     initializer_before: ClassVar[AnyInitializer | None] = None

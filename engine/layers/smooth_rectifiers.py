@@ -152,3 +152,52 @@ class Softplus(Activation):
         np.divide(o, t, out=t)
         dy *= t
         return dy
+
+
+class MishSpec(RectifierSpec):
+    """The input times the tanh of its softplus: close to silu, a little steeper."""
+
+    formula: ClassVar[str] = r"a = z \tanh(\log(1 + e^z))"
+    source: ClassVar[str] = "Misra 2020, Mish: a self regularized non-monotonic activation function, eq. 1"
+
+    kind: Literal["mish"] = "mish"
+
+    def build(self, in_shape: Shape) -> "Mish":
+        """Build for rows of any shape."""
+        return Mish(in_shape)
+
+
+class Mish(Activation):
+    """a = z g with g = tanh(log(1 + o)) = n / (n + 2), where n = o (o + 2) and o = e^z."""
+
+    buffers = 5
+
+    def allocate(self, shape: Shape, dtype: np.dtype[np.floating]) -> None:
+        """Allocate also the odds, g and one array for f'."""
+        super().allocate(shape, dtype)
+        self._odds = np.empty(shape, dtype)
+        self._g = np.empty(shape, dtype)
+        self._u = np.empty(shape, dtype)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """a = z n / (n + 2): precise in both tails."""
+        self._x = x
+        o, g, t = self._odds[: len(x)], self._g[: len(x)], self._t[: len(x)]
+        np.add(odds(x, out=o), 2.0, out=g)
+        g *= o
+        np.add(g, 2.0, out=t)
+        g /= t
+        return np.multiply(x, g, out=self._y[: len(x)])
+
+    def backward(self, dy: Array) -> Array:
+        """f'(z) = g + z 4 o (o + 1) / (n + 2)^2, divided twice: the square would overflow a float32."""
+        o, t, u = self._odds[: len(dy)], self._t[: len(dy)], self._u[: len(dy)]
+        np.add(o, 1.0, out=u)
+        u *= o
+        u /= t
+        u /= t
+        u *= 4.0
+        u *= self._x
+        u += self._g[: len(dy)]
+        dy *= u
+        return dy

@@ -2,6 +2,7 @@
 
 from engine.training.early_stopping import EarlyStoppingSpec
 from engine.training.examples import Batch, Examples
+from engine.training.progress import Diverged, Point, Progress
 from engine.training.spec import (
     AnyValidation,
     DatasetValidation,
@@ -9,7 +10,8 @@ from engine.training.spec import (
     NoValidation,
     TrainingSpec,
 )
-from engine.training.trainer import Diverged, Point, Progress, Trainer
+from engine.training.trainer import Trainer
+from engine.training.weight_average import WeightAverageSpec
 
 __all__ = [
     "AnyValidation",
@@ -24,4 +26,5 @@ __all__ = [
     "Progress",
     "Trainer",
     "TrainingSpec",
+    "WeightAverageSpec",
 ]

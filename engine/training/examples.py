@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.arrays import Array
 
@@ -25,13 +24,19 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded rows, C-contiguous and in the network's dtype; raises `ValueError` if they do not fit."""
+    """Encoded rows, C-contiguous and in the network's dtype; raises `ValueError` if they do not fit.
+
+    They may be memory maps, which need no more memory than is read at a time.
+    """
 
     x: Array  # (rows, *in_shape)
     y: Array  # (rows, *out_shape)
     weight: Array | None = None  # (rows,), none below 0 and not all of them 0; None: all ones
 
     def __post_init__(self) -> None:
+        for name in ("x", "y", "weight"):
+            if isinstance(array := getattr(self, name), np.memmap):  # slices of plain arrays cost less
+                object.__setattr__(self, name, np.asarray(array))
         arrays = self.arrays
         lengths = [len(array) for array in arrays]
         if lengths[0] == 0 or len(set(lengths)) > 1:
@@ -55,16 +60,13 @@ class Examples:
 
     def batches(self, size: int) -> Iterator[Batch]:
         """The rows in order, `size` at a time; the last batch holds what is left."""
-        for start in range(0, len(self), size):
-            rows = slice(start, start + size)
-            yield Batch(self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+        return cut(self.arrays, len(self), size)
 
-    def copy(self) -> "Examples":
-        """The same rows in memory of their own."""
-        return Examples(*(array.copy() for array in self.arrays))
 
-    def take(self, order: NDArray[np.intp], out: "Examples") -> None:
-        """Write the rows in the given order into `out`, a copy of these examples."""
-        for array, target in zip(self.arrays, out.arrays, strict=True):
-            # mode="clip": the default mode gathers into a temporary array before it writes to `out`.
-            np.take(array, order, axis=0, out=target, mode="clip")
+def cut(arrays: tuple[Array, ...], rows: int, size: int) -> Iterator[Batch]:
+    """The first `rows` rows of x, y and perhaps weight, `size` at a time; the last batch holds what is left."""
+    x, y, *weights = arrays
+    weight = weights[0] if weights else None
+    for start in range(0, rows, size):
+        part = slice(start, min(start + size, rows))
+        yield Batch(x[part], y[part], None if weight is None else weight[part])

@@ -5,6 +5,7 @@ import pytest
 from engine.layers import LAYER_SPECS
 from engine.losses import LOSS_SPECS
 from engine.optimizers import OPTIMIZER_SPECS
+from engine.pretraining import PRETRAINING_SPECS
 from engine.schedules import SCHEDULE_SPECS
 from engine.templates import TEMPLATE_SPECS
 
@@ -30,6 +31,7 @@ def test_everything_that_there_is_stands_in_it(catalog) -> None:
         ("optimizers", OPTIMIZER_SPECS),
         ("schedules", SCHEDULE_SPECS),
         ("templates", TEMPLATE_SPECS),
+        ("pretraining", PRETRAINING_SPECS),
     ]:
         kinds = {spec.model_fields["kind"].default for spec in specs}
         assert {entry["kind"] for entry in catalog[group]} == kinds

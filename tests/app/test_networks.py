@@ -51,6 +51,8 @@ def test_a_network_is_kept_with_every_field(shared) -> None:
     assert [layer["kind"] for layer in network["layers"]] == ["dense", "relu", "dense"]
     assert network["layers"][0] == DENSE | {
         "bias": True,
+        "parametrization": "standard",
+        "start": "drawn",
         "weight_initializer": None,
         "bias_initializer": {"kind": "zeros"},
     }

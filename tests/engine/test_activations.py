@@ -9,9 +9,12 @@ import pytest
 from engine.arrays import Array
 from engine.layers import LAYER_SPECS, LayerSpec
 from engine.layers.activations import IdentitySpec, SigmoidSpec, StepSpec, TanhSpec
+from engine.layers.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
+from engine.layers.learned_activations import ParametricActivationSpec, PreluSpec
 from engine.layers.rectifiers import EluSpec, LeakyReluSpec, ReluSpec, SeluSpec
-from engine.layers.smooth_rectifiers import GeluSpec, SiluSpec, SoftplusSpec
-from engine.layers.softmax import SoftmaxSpec
+from engine.layers.smooth_rectifiers import GeluSpec, MishSpec, SiluSpec, SoftplusSpec
+from engine.layers.softmax import LogSoftmaxSpec, SoftmaxSpec
+from engine.layers.softsign import SoftsignSpec
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
 
@@ -26,6 +29,14 @@ def elu(z: float, alpha: float) -> float:
 
 def gelu(z: float) -> float:
     return 0.5 * z * (1 + math.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+
+
+def mish(z: float) -> float:
+    return z * math.tanh(math.log1p(math.exp(z)))
+
+
+def hard_sigmoid(z: float) -> float:
+    return max(0.0, min(1.0, z / 6 + 0.5))
 
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
@@ -44,13 +55,27 @@ CASES: list[tuple[LayerSpec, Callable[[float], float]]] = [
     (GeluSpec(), gelu),
     (SiluSpec(), lambda z: z * sigmoid(z)),
     (SoftplusSpec(), lambda z: math.log(1 + math.exp(z))),
+    (MishSpec(), mish),
+    (Relu6Spec(), lambda z: min(max(0.0, z), 6.0)),
+    (HardSigmoidSpec(), hard_sigmoid),
+    (HardSwishSpec(), lambda z: z * hard_sigmoid(z)),
+    (SoftsignSpec(), lambda z: z / (1 + abs(z))),
+    (PreluSpec(), lambda z: z if z > 0 else 0.25 * z),
+    (PreluSpec(slope=0.5), lambda z: z if z > 0 else 0.5 * z),
+    (ParametricActivationSpec(), lambda z: SELU_SCALE * elu(z, SELU_ALPHA)),
+    (ParametricActivationSpec(activation="mish"), mish),
+    (ParametricActivationSpec(activation="mish", alpha=0.25), lambda z: 0.75 * z + 0.25 * mish(z)),
 ]
 POINTS = [-50.0, -20.0, -3.0, -1.0, -1e-3, -0.0, 0.0, 1e-3, 0.5, 1.0, 2.0, 20.0, 30.0, 39.9, 40.1, 50.0]
 
 
 def network_of(spec: LayerSpec, width: int, dtype: type[np.floating] = np.float64) -> Network:
     rng = np.random.default_rng(0)
-    return Network(NetworkSpec(layers=(spec,)), (width,), batch=4, rng=rng, dtype=dtype, input_gradient=True)
+    network = Network(
+        NetworkSpec(layers=(spec,)), (width,), batch=4, rng=rng, dtype=dtype, input_gradient=True
+    )
+    network.init(rng)
+    return network
 
 
 def apply(spec: LayerSpec, x: Array) -> Array:
@@ -65,7 +90,7 @@ def derivative(spec: LayerSpec, x: Array) -> Array:
 
 def test_every_activation_has_a_case() -> None:
     activations = {spec for spec in LAYER_SPECS if spec.is_activation}
-    assert {type(spec) for spec, _ in CASES} == activations - {SoftmaxSpec}
+    assert {type(spec) for spec, _ in CASES} == activations - {SoftmaxSpec, LogSoftmaxSpec}
 
 
 @pytest.mark.parametrize(("spec", "formula"), CASES, ids=repr)
@@ -84,6 +109,9 @@ def test_formula(spec: LayerSpec, formula: Callable[[float], float]) -> None:
         (SeluSpec(), 1.0, 1.0507009873554805),
         (SiluSpec(), -1.2784645427610738, -0.2784645427610738),  # its minimum: Elfwing et al. 2018
         (GeluSpec(), 1.0, 0.8411919906082768),
+        (MishSpec(), math.log(math.sqrt(2) - 1), math.log(math.sqrt(2) - 1) / 3),  # tanh(log(sqrt 2)) = 1/3
+        (HardSwishSpec(), -1.5, -0.375),  # its minimum
+        (SoftsignSpec(), -3.0, -0.75),
     ],
 )
 def test_known_value(spec: LayerSpec, z: float, value: float) -> None:
@@ -123,7 +151,31 @@ def test_step_has_no_derivative() -> None:
     assert not derivative(StepSpec(), np.array([[-1.0, 0.0, 2.0]])).any()
 
 
-@pytest.mark.parametrize("spec", [ReluSpec(), LeakyReluSpec(), StepSpec(), SigmoidSpec(), EluSpec()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("z", "value", "slope"),
+    [(1e4, 1e4, 1.0), (40.0, 40.0, 1.0), (-80.0, -80 * math.exp(-80), -79 * math.exp(-80)), (-1e4, 0.0, 0.0)],
+)
+def test_mish_in_both_tails(z: float, value: float, slope: float, dtype: type[np.floating]) -> None:
+    """z itself far above 0, z e^z far below."""
+    x = np.array([[z]], dtype)
+    assert apply(MishSpec(), x)[0, 0] == pytest.approx(value, rel=1e-5)
+    assert derivative(MishSpec(), x)[0, 0] == pytest.approx(slope, rel=1e-5)
+
+
+def test_hard_activations_are_flat_outside() -> None:
+    z = np.array([[-1e4, -3.1, -2.9, 2.9, 3.1, 5.9, 6.1, 1e4]])
+    np.testing.assert_array_equal(derivative(HardSigmoidSpec(), z) * 6, [[0, 0, 1, 1, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(derivative(Relu6Spec(), z), [[0, 0, 0, 1, 1, 1, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *(ReluSpec(), LeakyReluSpec(), StepSpec(), SigmoidSpec(), EluSpec(), MishSpec(), Relu6Spec()),
+        *(HardSigmoidSpec(), HardSwishSpec(), PreluSpec(), ParametricActivationSpec()),
+    ],
+)
 def test_nan_is_not_hidden(spec: LayerSpec) -> None:
     """Otherwise a training that has diverged would go on."""
     assert np.isnan(apply(spec, np.array([[np.nan, -np.nan]]))).all()
@@ -142,6 +194,13 @@ def test_softmax_ignores_a_shift() -> None:
     np.testing.assert_allclose(apply(SoftmaxSpec(), z + 1e4), a, rtol=1e-10)
 
 
-def test_softmax_needs_an_axis() -> None:
-    with pytest.raises(InvalidSpec, match="at least one axis"):
-        SoftmaxSpec().build(())
+def test_log_softmax_is_the_logarithm() -> None:
+    z = np.random.default_rng(1).normal(0, 3, (4, 6))
+    np.testing.assert_allclose(apply(LogSoftmaxSpec(), z), np.log(apply(SoftmaxSpec(), z)), rtol=1e-12)
+    np.testing.assert_allclose(apply(LogSoftmaxSpec(), np.array([[1e4, 0.0]])), [[0, -1e4]])
+
+
+@pytest.mark.parametrize("spec", [SoftmaxSpec(), LogSoftmaxSpec(), PreluSpec(), ParametricActivationSpec()])
+def test_some_need_an_axis(spec: LayerSpec) -> None:
+    with pytest.raises(InvalidSpec, match=f"{spec.kind} takes rows with at least one axis"):
+        spec.build(())

@@ -18,13 +18,24 @@ from engine.layers.dense import DenseSpec
 from engine.layers.flatten import FlattenSpec
 from engine.losses import (
     LOSS_SPECS,
+    CosineSpec,
     CrossEntropySpec,
+    FocalSpec,
+    GammaSpec,
+    HingeSpec,
     HuberSpec,
+    KlDivergenceSpec,
+    LogCoshSpec,
     LogLossSpec,
     Loss,
     LossSpec,
     MaeSpec,
     MseSpec,
+    PerceptronLossSpec,
+    PoissonSpec,
+    QuantileSpec,
+    SquaredHingeSpec,
+    TweedieSpec,
 )
 from engine.network import Network, NetworkSpec
 from engine.summary import summarize
@@ -50,6 +61,34 @@ LOSSES = [
     LossCase(LogLossSpec(), "labels"),
     LossCase(CrossEntropySpec(), "classes"),
     LossCase(CrossEntropySpec(), "probabilities", (5,)),
+    LossCase(CrossEntropySpec(label_smoothing=0.1), "classes"),
+    LossCase(LogLossSpec(label_smoothing=0.3), "labels", (2, 2)),
+    LossCase(KlDivergenceSpec(), "classes"),
+    LossCase(KlDivergenceSpec(), "probabilities", (5,)),
+    LossCase(FocalSpec(), "labels", (1,)),
+    LossCase(FocalSpec(gamma=0.5, alpha=0.25), "shares"),
+    LossCase(FocalSpec(), "classes"),
+    LossCase(FocalSpec(gamma=0.5), "probabilities"),
+    LossCase(FocalSpec(gamma=0), "classes"),
+    LossCase(HingeSpec(), "labels", (1,)),
+    LossCase(HingeSpec(), "shares"),
+    LossCase(HingeSpec(), "classes"),
+    LossCase(SquaredHingeSpec(), "labels"),
+    LossCase(SquaredHingeSpec(), "shares", (2, 2)),
+    LossCase(SquaredHingeSpec(), "classes", (5,)),
+    LossCase(PerceptronLossSpec(), "labels"),
+    LossCase(PerceptronLossSpec(), "shares"),
+    LossCase(PerceptronLossSpec(), "classes"),
+    LossCase(LogCoshSpec(), "values"),
+    LossCase(QuantileSpec(level=0.9), "values"),
+    LossCase(CosineSpec(), "values"),
+    LossCase(CosineSpec(), "values", (2, 2)),
+    LossCase(PoissonSpec(), "counts"),
+    LossCase(GammaSpec(), "amounts"),
+    LossCase(TweedieSpec(), "counts"),
+    LossCase(TweedieSpec(power=1.1), "amounts", (2, 2)),
+    LossCase(TweedieSpec(power=1), "counts", (1,)),
+    LossCase(TweedieSpec(power=2), "amounts", (1,)),
 ]
 
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: f"{case.spec!r}{case.in_shape}")
@@ -59,16 +98,17 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def targets(case: LossCase, rows: int) -> Array:
     rng = np.random.default_rng(2)
-    match case.target:
-        case "values":
-            return rng.standard_normal((rows, *case.shape))
-        case "labels":
-            return rng.integers(0, 2, (rows, *case.shape)).astype(float)
-        case "classes":
-            return np.eye(case.shape[0])[rng.integers(0, case.shape[0], rows)]
-        case "probabilities":
-            return rng.dirichlet(np.ones(case.shape[0]), rows)
-    raise AssertionError(case.target)
+    shape, classes = (rows, *case.shape), case.shape[0]
+    of_kind = {
+        "values": lambda: rng.standard_normal(shape),
+        "labels": lambda: rng.integers(0, 2, shape).astype(float),
+        "shares": lambda: rng.random(shape),
+        "classes": lambda: np.eye(classes)[rng.integers(0, classes, rows)],
+        "probabilities": lambda: rng.dirichlet(np.ones(classes), rows),
+        "counts": lambda: rng.poisson(1.5, shape).astype(float),
+        "amounts": lambda: rng.gamma(2.0, 0.5, shape),
+    }
+    return of_kind[case.target]()
 
 
 def network_of(
@@ -84,7 +124,9 @@ def network_of(
 
 
 def loss_of(case: LossCase, batch: int = 8, dtype: type[np.floating] = np.float64) -> Loss:
-    return case.spec.build(case.shape, batch=batch, dtype=np.dtype(dtype))
+    exclusive = case.target in {"classes", "probabilities"}
+    build = case.spec.build_for_classes if exclusive else case.spec.build
+    return build(case.shape, batch=batch, dtype=np.dtype(dtype))
 
 
 def central_differences(cost: Callable[[Array], float], point: Array, h: float = 1e-5) -> Array:

@@ -4,10 +4,10 @@ from math import exp, log
 
 import numpy as np
 import pytest
+from loss_values import evaluate
 from pydantic import TypeAdapter, ValidationError
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from engine.arrays import Array
 from engine.losses import (
     LOSS_SPECS,
     AnyLoss,
@@ -19,16 +19,6 @@ from engine.losses import (
     MseSpec,
 )
 from engine.spec import InvalidSpec
-
-
-def evaluate(
-    spec: LossSpec, output: list | Array, target: list | Array, weight: list | None = None
-) -> tuple[float, Array]:
-    """The loss and its gradient, in float64."""
-    z, y = np.array(output, float), np.array(target, float)
-    loss = spec.build(z.shape[1:], batch=len(z), dtype=np.dtype(np.float64))
-    d = np.full_like(z, np.nan)
-    return loss(z, y, None if weight is None else np.array(weight, float), d), d
 
 
 def test_mse_by_hand() -> None:
@@ -146,20 +136,68 @@ class TestWeights:
         assert not d.any()
 
 
+LABEL_LOSSES = [spec() for spec in LOSS_SPECS if "binary" in spec.tasks and spec.takes != "answers"]
+
+
+@pytest.mark.parametrize("spec", LABEL_LOSSES, ids=lambda spec: spec.kind)
+def test_labels_between_0_and_1_are_mixtures(spec: LossSpec) -> None:
+    """Such as mixup makes: y of the loss for 1 and 1 - y of the loss for 0."""
+    z = np.random.default_rng(7).normal(0, 2, (30, 3))
+    ones, d_ones = evaluate(spec, z, np.ones_like(z))
+    zeros, d_zeros = evaluate(spec, z, np.zeros_like(z))
+    for share in (0.0, 0.3, 1.0):
+        mixed, d_mixed = evaluate(spec, z, np.full_like(z, share))
+        assert mixed == pytest.approx(share * ones + (1 - share) * zeros, rel=1e-12)
+        np.testing.assert_allclose(d_mixed, share * d_ones + (1 - share) * d_zeros, rtol=1e-10, atol=1e-16)
+
+
 @pytest.mark.parametrize("shape", [(), (2, 3)])
-def test_cross_entropy_takes_one_axis(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "spec", [spec for spec in LOSS_SPECS if "multiclass" in spec.tasks and spec.takes != "answers"]
+)
+def test_classes_are_rows_of_one_axis(spec: type[LossSpec], shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidSpec, match="rows of one axis"):
-        CrossEntropySpec().build(shape, batch=1, dtype=np.dtype(np.float32))
+        spec().build_for_classes(shape, batch=1, dtype=np.dtype(np.float32))
 
 
 def test_tasks() -> None:
-    on_logits = {spec.model_fields["kind"].default: spec.tasks for spec in LOSS_SPECS if spec.takes_logits}
-    assert on_logits == {"cross_entropy": {"multiclass"}, "log_loss": {"binary", "multilabel"}}
-    every = {"binary", "multiclass", "multilabel", "regression", "autoencoding"}
-    assert all(spec.tasks == every for spec in LOSS_SPECS if not spec.takes_logits)
+    """What goes with which task, and what the outputs are then."""
+    kinds = {spec.model_fields["kind"].default: (spec.takes, set(spec.tasks)) for spec in LOSS_SPECS}
+    labels, classes, values = {"binary", "multilabel"}, {"multiclass"}, {"regression"}
+    every = {*labels, *classes, *values, "autoencoding"}
+    assert kinds == {
+        "mse": ("answers", every),
+        "mae": ("answers", every),
+        "huber": ("answers", every),
+        "log_cosh": ("answers", every),
+        "quantile": ("answers", values),
+        "cosine": ("answers", {*values, "autoencoding"}),
+        "poisson": ("logarithms", values),
+        "gamma": ("logarithms", values),
+        "tweedie": ("logarithms", values),
+        "log_loss": ("logits", labels),
+        "cross_entropy": ("logits", classes),
+        "kl_divergence": ("logits", classes),
+        "focal": ("logits", labels | classes),
+        "hinge": ("scores", labels | classes),
+        "squared_hinge": ("scores", labels | classes),
+        "perceptron": ("scores", labels | classes),
+    }
 
 
-@pytest.mark.parametrize("delta", [0, -1, "nan", 1e300])
-def test_huber_needs_a_positive_delta(delta: object) -> None:
-    with pytest.raises(ValidationError):
-        TypeAdapter(AnyLoss).validate_python({"kind": "huber", "delta": delta})
+@pytest.mark.parametrize(
+    ("kind", "field", "values"),
+    [
+        ("huber", "delta", [0, -1, "nan", 1e300]),
+        ("quantile", "level", [0, 1, "nan"]),
+        ("tweedie", "power", [0.99, 2.01, "nan"]),
+        ("focal", "gamma", [-0.1, 11, "nan"]),
+        ("focal", "alpha", [0, 1]),
+        ("cross_entropy", "label_smoothing", [-0.1, 1, "nan"]),
+        ("log_loss", "label_smoothing", [-0.1, 1, "nan"]),
+    ],
+)
+def test_numbers_have_bounds(kind: str, field: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(ValidationError):
+            TypeAdapter(AnyLoss).validate_python({"kind": kind, field: value})

@@ -81,6 +81,25 @@ def test_regression_errors_in_the_targets_unit(outputs: int, weight: np.ndarray 
     }
 
 
+@WEIGHTS
+def test_regression_errors_of_exponentials(weight: np.ndarray | None):
+    """With the link exp the outputs are logarithms of the answers, however far out."""
+    output, target = rng.normal(size=(ROWS, 2)), rng.exponential(size=(ROWS, 2))
+    output[0], output[1] = -1e4, 3
+    metric = metric_for("regression", "exp", (2,), batch=BATCH, dtype=np.float64, scale=np.array([10, 10]))
+
+    result = run(metric, output, target, weight)
+
+    y, p = target * 10, np.exp(output) * 10
+    assert result == {
+        "rmse": pytest.approx(reference.root_mean_squared_error(y, p, sample_weight=weight)),
+        "mae": pytest.approx(reference.mean_absolute_error(y, p, sample_weight=weight)),
+        "r2": pytest.approx(reference.r2_score(y, p, sample_weight=weight)),
+    }
+    metric = metric_for("regression", "exp", (2,), batch=BATCH, dtype=np.float32)
+    assert all(map(np.isfinite, run(metric, np.full((5, 2), 1e4, np.float32), target[:5], None).values()))
+
+
 def test_a_large_mean_does_not_drown_the_variance_in_float32():
     target = (10_000 + rng.normal(size=(ROWS, 1))).astype(np.float32)
     output = target + rng.normal(scale=0.3, size=(ROWS, 1)).astype(np.float32)
@@ -120,6 +139,7 @@ def test_images_as_targets():
         ("binary", "sigmoid", 1),
         ("multilabel", "sigmoid", 7),
         ("regression", "identity", 3),
+        ("regression", "exp", 3),
     ],
 )
 def test_an_update_allocates_nothing(task: Task, link: Link, outputs: int, weight: np.ndarray | None):

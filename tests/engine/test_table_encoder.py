@@ -55,6 +55,33 @@ def test_robust_scaling_is_the_formula_of_the_paper():
     assert x[-1, 0] == pytest.approx(2 / math.sqrt(1 + (2 / 3) ** 2))
 
 
+def test_numbers_as_they_are_keep_their_constant_columns():
+    encoder, warnings, x = fit(a=[0, 0, 0], b=[1, None, -8.0], scaling="none")
+    assert (encoder.output_names, warnings) == (("a", "b", "b missing"), [])
+    assert x.tolist() == [[0, 1, 0], [0, -3.5, 1], [0, -8, 0]]  # the median of 1 and -8
+    assert encoder.encode(pl.DataFrame({"a": [3], "b": [1e9]})).tolist() == [[3, 1e6, 0]]
+
+
+def test_pixels_are_divided_by_the_largest_of_all_columns():
+    encoder, warnings, x = fit(a=[0, 0], b=[4, 8], c=[-16, 2.0], scaling="unit")
+    assert (encoder.width, warnings) == (3, [])
+    assert x.tolist() == [[0, 0.25, -1], [0, 0.5, 0.125]]
+    assert encoder.encode(pl.DataFrame({"a": [16], "b": [0], "c": [0]})).tolist() == [[1, 0, 0]]
+
+
+def test_all_zeros_stay_zeros():
+    assert fit(a=[0, 0], b=[0.0, 0.0], scaling="unit")[2].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("scaling", ["none", "unit"])
+def test_times_and_words_are_encoded_as_ever(scaling):
+    columns = {"a": ["2023-01-01", "2024-07-01"], "b": ["x", "y"], "c": [True, False], "d": ["x", "x"]}
+    encoder, warnings, x = fit(**columns, scaling=scaling)
+    usual, _, usual_x = fit(**columns)
+    assert (encoder, warnings) == (usual, ["constant_column"])
+    assert x.tolist() == usual_x.tolist()
+
+
 def test_a_constant_with_gaps_says_only_whether_it_is_there():
     encoder, warnings, x = fit(a=[7.5, 7.5, None])
     assert (warnings, x.tolist()) == ([], [[0, 0], [0, 0], [0, 1]])
@@ -167,7 +194,8 @@ MIXED = {
 
 @settings(deadline=None)
 @given(
-    st.lists(st.fixed_dictionaries(MIXED), min_size=2, max_size=20), st.sampled_from(["standard", "robust"])
+    st.lists(st.fixed_dictionaries(MIXED), min_size=2, max_size=20),
+    st.sampled_from(["standard", "robust", "unit", "none"]),
 )
 def test_any_rows_encode_to_finite_numbers_alone_as_among_others_and_after_json(rows, scaling):
     schema = {"number": pl.Float64, "word": pl.String, "truth": pl.Boolean, "time": pl.Datetime("us")}

@@ -124,6 +124,14 @@ def test_several_values_and_a_constant():
     assert target.decode(np.array([[2.5, 5.0]]), X) == [{"values": {"a": 2.5, "b": 5.0}}]
 
 
+def test_amounts_are_counted_from_0_in_units_of_their_mean():
+    table = pl.DataFrame({"a": [0, 1, 5], "b": [0.0, 0.0, 0.0]})
+    target = RegressionTarget.fit_amounts(table, ["a", "b"])
+    assert (target.means, target.stds) == ((0, 0), (2, 1))
+    assert target.encode(table, X).tolist() == [[0, 0], [0.5, 0], [2.5, 0]]
+    assert target.answers(np.array([[1.0, 1.0]])).tolist() == [[2, 1]]
+
+
 def test_regression_takes_numbers_that_are_there():
     with pytest.raises(UnreadableTable, match="'x' in row 1 is not a number"):
         RegressionTarget.fit(frame("x", "y"), ["y"])

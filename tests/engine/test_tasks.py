@@ -6,10 +6,27 @@ import pytest
 
 from engine.layers import LayerSpec
 from engine.layers.activations import IdentitySpec, SigmoidSpec, TanhSpec
+from engine.layers.combinators import SequentialSpec
 from engine.layers.dense import DenseSpec
+from engine.layers.dropout import DropoutSpec
+from engine.layers.flatten import FlattenSpec
+from engine.layers.learned_activations import PreluSpec
 from engine.layers.rectifiers import LeakyReluSpec, ReluSpec
-from engine.layers.softmax import SoftmaxSpec
-from engine.losses import CrossEntropySpec, LogLossSpec, LossSpec, MseSpec
+from engine.layers.softmax import LogSoftmaxSpec, SoftmaxSpec
+from engine.losses import (
+    LOSS_SPECS,
+    CosineSpec,
+    CrossEntropySpec,
+    FocalSpec,
+    HingeSpec,
+    KlDivergenceSpec,
+    LogLossSpec,
+    LossSpec,
+    MseSpec,
+    PerceptronLossSpec,
+    PoissonSpec,
+    QuantileSpec,
+)
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 from engine.tasks import DEFAULT_LOSS, LINK, Head, Task, fit_head
@@ -37,6 +54,10 @@ def test_defaults_fit(task: Task) -> None:
         ("binary", LogLossSpec(), SigmoidSpec()),
         ("multilabel", LogLossSpec(), SigmoidSpec()),
         ("multiclass", CrossEntropySpec(), SoftmaxSpec()),
+        ("multiclass", CrossEntropySpec(label_smoothing=0.1), LogSoftmaxSpec()),
+        ("multiclass", KlDivergenceSpec(), SoftmaxSpec()),
+        ("multiclass", FocalSpec(), SoftmaxSpec()),
+        ("multilabel", FocalSpec(alpha=0.3), SigmoidSpec()),
     ],
 )
 def test_a_last_activation_that_the_loss_contains_is_the_link(
@@ -44,7 +65,7 @@ def test_a_last_activation_that_the_loss_contains_is_the_link(
 ) -> None:
     result = head(task, loss, last)
     assert [layer.kind for layer in result.network.layers] == ["dense"]
-    assert result.link == last.kind
+    assert result.link == LINK[task]
     assert f"the last {last.kind} is part of {loss.kind}" in result.note
 
 
@@ -63,6 +84,62 @@ def test_under_another_loss_it_runs_as_a_layer(task: Task, last: LayerSpec) -> N
     assert [layer.kind for layer in result.network.layers] == ["dense", last.kind]
     assert result.link == "identity"
     assert "runs as a layer" in result.note
+
+
+@pytest.mark.parametrize("task", get_args(Task))
+@pytest.mark.parametrize("spec", LOSS_SPECS, ids=lambda spec: spec.model_fields["kind"].default)
+def test_a_loss_fits_its_tasks_and_no_others(task: Task, spec: type[LossSpec]) -> None:
+    """With the last layer that it needs, if any."""
+    loss = spec()
+    needed = {"sigmoid": (SigmoidSpec(),), "softmax": (SoftmaxSpec(),)}.get(LINK[task], ())
+    after = needed if loss.takes == "answers" else ()
+    if task in loss.tasks:
+        result = head(task, loss, *after)
+        assert result.link == ("exp" if loss.takes == "logarithms" else "identity" if after else LINK[task])
+        assert (result.note is None) == (loss.takes == "logits" or (loss.takes == "answers" and not after))
+    else:
+        with pytest.raises(InvalidSpec, match=f"{loss.kind} is not a loss for {task}") as caught:
+            head(task, loss, *after)
+        assert caught.value.path == ("loss",)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("loss", [HingeSpec(), PerceptronLossSpec()], ids=lambda loss: loss.kind)
+def test_scores_are_not_probabilities_and_the_plan_says_so(task: Task, loss: LossSpec) -> None:
+    result = head(task, loss)
+    assert result.link == LINK[task]
+    assert "not calibrated" in result.note
+    with pytest.raises(InvalidSpec, match="takes scores of any size") as caught:
+        head(task, loss, SigmoidSpec())
+    assert caught.value.path == ("layers", 1)
+
+
+def test_logarithms_are_of_any_size() -> None:
+    assert "exponential" in head("regression", PoissonSpec(), PreluSpec()).note
+    with pytest.raises(InvalidSpec, match="cannot reach every logarithm") as caught:
+        head("regression", PoissonSpec(), ReluSpec())
+    assert caught.value.path == ("layers", 1)
+
+
+def test_a_loss_that_cannot_take_the_outputs_is_to_blame() -> None:
+    network = NetworkSpec(layers=(DenseSpec(),))
+    with pytest.raises(InvalidSpec, match="at least 2 outputs") as caught:
+        fit_head(network, "regression", CosineSpec(), outputs=1)
+    assert caught.value.path == ("loss",)
+    with pytest.raises(InvalidSpec, match="class_weights") as caught:
+        head("multiclass", FocalSpec(alpha=0.5))
+    assert caught.value.path == ("loss", "alpha")
+
+
+def test_what_hides_the_last_activation_is_looked_through() -> None:
+    within = SequentialSpec(layers=(DenseSpec(units=OUTPUTS), SoftmaxSpec(), FlattenSpec()))
+    assert head("multiclass", MseSpec(), within).link == "identity"
+    with pytest.raises(InvalidSpec, match="in no other layer") as caught:
+        head("multiclass", CrossEntropySpec(), within)
+    assert caught.value.path == ("layers", 1, "layers", 1)
+    with pytest.raises(InvalidSpec, match="cannot reach every value") as caught:
+        head("regression", QuantileSpec(), ReluSpec(), DropoutSpec(), FlattenSpec())
+    assert caught.value.path == ("layers", 1)
 
 
 def test_a_link_alone_is_no_network() -> None:

@@ -236,14 +236,19 @@ def test_what_cannot_run_is_refused():
         next(trainer.run(examples))
 
 
+PENALISED = {"l1": 0.01, "l2": 0.01, "clip_norm": 1.0, "clip_value": 1.0}
+REFINED = {"accumulate": 2, "mixup": 0.2, "max_norm": 1.0, "weight_average": {}, "shuffle": "block"}
+
+
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_steady_state_allocates_nothing(weighted: bool):
+@pytest.mark.parametrize("options", [PENALISED, REFINED], ids=["penalised", "refined"])
+def test_the_steady_state_allocates_nothing(weighted: bool, options: dict):
     rows, features = 2048, 256
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, features)).astype(np.float32)
     y = np.eye(4, dtype=np.float32)[rng.integers(0, 4, rows)]
     examples = Examples(x, y, np.ones(rows, np.float32) if weighted else None)
-    recipe = spec(epochs=3, batch_size=256, l1=0.01, l2=0.01, clip_norm=1.0, clip_value=1.0)
+    recipe = spec(epochs=3, batch_size=256, **options)
     layers = (DenseSpec(units=256), ReluSpec(), DropoutSpec(rate=0.1), DenseSpec())
     run = Run(recipe, examples, *layers, task="multiclass")
 

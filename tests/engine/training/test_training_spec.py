@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from engine.losses import HuberSpec
-from engine.optimizers import AdamSpec
+from engine.losses import HuberSpec, PerceptronLossSpec
+from engine.optimizers import AdamSpec, LbfgsSpec, PerceptronRuleSpec
 from engine.training import (
     DatasetValidation,
     EarlyStoppingSpec,
@@ -39,6 +39,31 @@ def test_without_validation_there_is_no_early_stopping():
     assert TrainingSpec(validation=NoValidation(), early_stopping=None) == spec
 
 
+def test_the_perceptron_rule_brings_its_loss_and_takes_rows_one_by_one():
+    spec = TrainingSpec(optimizer=PerceptronRuleSpec())
+    assert (spec.loss, spec.batch_size) == (PerceptronLossSpec(), 1)
+    assert TrainingSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert TrainingSpec(optimizer=PerceptronRuleSpec(), loss=PerceptronLossSpec(), batch_size=1) == spec
+    assert TrainingSpec(optimizer=PerceptronRuleSpec(), loss="auto", batch_size=8).batch_size == 8
+
+
+def test_a_full_batch_is_all_rows():
+    assert TrainingSpec(batch_size=16).batch_rows(100) == 16
+    assert TrainingSpec(batch_size=16).batch_rows(10) == 10
+    spec = TrainingSpec(batch_size=16, optimizer=LbfgsSpec())
+    assert spec.batch_rows(100) == 100
+    assert (spec.copied_rows(100, 8), TrainingSpec().copied_rows(100, 8)) == (0, 100)
+    assert TrainingSpec.model_validate_json(spec.model_dump_json()) == spec  # what is off is off
+
+
+def test_values_per_parameter():
+    plain = {"validation": NoValidation()}
+    assert TrainingSpec(**plain).values_per_parameter == 2  # of Adam
+    assert TrainingSpec().values_per_parameter == 3  # and the best weights
+    assert TrainingSpec(**plain, accumulate=2, weight_average={}).values_per_parameter == 4
+    assert TrainingSpec(**plain, optimizer=LbfgsSpec(history=3)).values_per_parameter == 10
+
+
 @pytest.mark.parametrize(
     ("fields", "location"),
     [
@@ -58,6 +83,17 @@ def test_without_validation_there_is_no_early_stopping():
         ({"optimiser": {"kind": "adam"}}, ("optimiser",)),
         ({"loss": {"kind": "huber", "delta": -1}}, ("loss", "object", "huber", "delta")),
         ({"loss": "mse"}, ("loss", "word")),
+        ({"optimizer": {"kind": "perceptron_rule"}, "loss": {"kind": "hinge"}}, ("loss",)),
+        ({"optimizer": {"kind": "lbfgs"}, "accumulate": 2}, ("accumulate",)),
+        ({"optimizer": {"kind": "lbfgs"}, "mixup": 0.2}, ("mixup",)),
+        ({"optimizer": {"kind": "lbfgs"}, "clip_norm": 1}, ("clip_norm",)),
+        ({"optimizer": {"kind": "lbfgs"}, "clip_value": 1}, ("clip_value",)),
+        ({"rate_factors": {"b": -1}}, ("rate_factors", "b")),
+        ({"weight_average": {"decay": 1}}, ("weight_average", "decay")),
+        ({"max_norm": 0}, ("max_norm",)),
+        ({"mixup": -0.1}, ("mixup",)),
+        ({"accumulate": 0}, ("accumulate",)),
+        ({"shuffle": "none"}, ("shuffle",)),
         ({"class_weights": {"yes": 0}}, ("class_weights", "object", "yes")),
         ({"class_weights": "even"}, ("class_weights", "word")),
     ],

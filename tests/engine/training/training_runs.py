@@ -29,7 +29,7 @@ class Run:
     ):
         randomness = Randomness(recipe.seed)
         dtype, outputs = examples.x.dtype, examples.y.shape[1:]
-        batch = recipe.batch_size
+        batch = max(recipe.batch_size, recipe.batch_rows(len(examples)))
         self.network = Network(
             NetworkSpec(layers=layers).resolve(outputs[0]),
             examples.x.shape[1:],

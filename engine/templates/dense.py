@@ -1,36 +1,16 @@
-"""Templates: well-known networks by name and a few numbers, written out as the layers they stand for."""
+"""Networks of dense layers: the perceptron, logistic regression and the multilayer perceptron."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from engine.initializers import AnyInitializer, GlorotUniformSpec, LecunNormalSpec, ZerosSpec
-from engine.layers import LAYER_SPECS, LayerSpec
+from engine.layers import LayerSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.network import NetworkSpec
-from engine.spec import Spec
-
-ACTIVATIONS: dict[str, Callable[[], LayerSpec]] = {
-    spec.model_fields["kind"].default: spec for spec in LAYER_SPECS if spec.is_activation
-}
-"""Every activation by its kind; all of them work with their defaults."""
-
-if TYPE_CHECKING:
-    ActivationKind = str
-else:
-    ActivationKind = Literal[tuple(ACTIVATIONS)]
-
-
-class TemplateSpec(Spec):
-    """A spec that writes out a network, whose last dense layer leaves its units to the target."""
-
-    kind: str
-
-    def build(self) -> NetworkSpec:
-        """The network."""
-        raise NotImplementedError
+from engine.templates.base import ACTIVATIONS, ActivationKind, TemplateSpec
 
 
 class PerceptronSpec(TemplateSpec):
@@ -95,12 +75,3 @@ class MlpSpec(TemplateSpec):
     def _start(self) -> AnyInitializer:
         """SELU alone keeps its own: its activations stay normalised for one variance of the weights only."""
         return LecunNormalSpec() if self.activation == "selu" else GlorotUniformSpec()
-
-
-TEMPLATE_SPECS: tuple[type[TemplateSpec], ...] = (PerceptronSpec, LogisticRegressionSpec, MlpSpec)
-
-if TYPE_CHECKING:
-    AnyTemplate = TemplateSpec
-else:
-    AnyTemplate = Annotated[Union[TEMPLATE_SPECS], Field(discriminator="kind")]  # noqa: UP007 - built from the tuple
-"""Any template's spec, told apart by `kind`."""

@@ -1,0 +1,98 @@
+"""The gated recurrent unit."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from engine.arrays import Array, Shape
+from engine.layers.recurrent import Recurrent, RecurrentSpec, sigmoid, sigmoid_slope, tanh_slope
+
+
+class GruSpec(RecurrentSpec):
+    """Reads a series step by step into a state, with gates that decide what of it is used and what is renewed.
+
+    The reset gate r acts after the product with U, as in cuDNN. W and U hold the blocks r, z (update) and n
+    (candidate); b holds b_r, b_z, b_u and b_n, where b_u belongs to the product with U that r acts on.
+    """
+
+    formula: ClassVar[str] = (
+        r"r_t = \sigma(W_r^\top x_t + U_r^\top h_{t-1} + b_r), \quad"
+        r" z_t = \sigma(W_z^\top x_t + U_z^\top h_{t-1} + b_z), \quad"
+        r" n_t = \tanh(W_n^\top x_t + b_n + r_t \odot (U_n^\top h_{t-1} + b_u)), \quad"
+        r" h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}, \quad h_0 = 0"
+    )
+    source: ClassVar[str] = (
+        "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, eq. 5 "
+        "to 8, where r acts before the product"
+    )
+
+    kind: Literal["gru"] = "gru"
+
+    def build(self, in_shape: Shape) -> "Gru":
+        """Build for rows of (steps, features)."""
+        self.check(in_shape)
+        return Gru(self, in_shape)
+
+
+class Gru(Recurrent):
+    """The pre-activations have the blocks r, z, u = U_n^T h + b_u and n = W_n^T x + b_n."""
+
+    gates = 3
+    blocks = 4
+
+    def pack(self) -> None:
+        """A = [U_r U_z U_n 0; W_r W_z 0 W_n; b]."""
+        units, A = self.units, self._A  # noqa: N806 - as in the formulas
+        A[:units, : 3 * units] = self._U
+        A[units:-1, : 2 * units] = self._W[:, : 2 * units]
+        A[units:-1, 3 * units :] = self._W[:, 2 * units :]
+        A[-1] = self._b
+
+    def unpack(self) -> None:
+        """The gradients, from the same places of dA."""
+        units, dA = self.units, self._dA  # noqa: N806 - as in the formulas
+        self._dU[...] = dA[:units, : 3 * units]
+        self._dW[:, : 2 * units] = dA[units:-1, : 2 * units]
+        self._dW[:, 2 * units :] = dA[units:-1, 3 * units :]
+        self._db[...] = dA[-1]
+
+    def take(self, buffers: Mapping[str, Array]) -> None:
+        """Take the buffers."""
+        super().take(buffers)
+        self._back = self._gates[:, :2], *self._gates.swapaxes(0, 1), self._h[:-1]
+        self._forth = (*self._back, self._h[1:])
+
+    def step(self, *arrays: Array) -> None:
+        """r, z = sigmoid(...); n = tanh(n + r u); h_t = n + z (h_(t-1) - n)."""
+        rz, r, z, u, n, h_before, h = arrays
+        t = self._t
+        sigmoid(rz)
+        np.multiply(r, u, out=t)
+        n += t
+        np.tanh(n, out=n)
+        np.subtract(h_before, n, out=t)
+        t *= z
+        np.add(n, t, out=h)
+
+    def step_back(self, *arrays: Array) -> None:
+        """dn = dh (1 - z) (1 - n^2); du = dn r; dr = dn u; dz = dh (h_(t-1) - n), by the slopes at r and z.
+
+        dh_(t-1) = dh z + U times the gradients of r, z and u.
+        """
+        rz, r, z, u, n, h_before = arrays
+        dr, dz, du, dn = self._d_gates
+        [dh], t = self._d_state, self._t
+        sigmoid_slope(rz, out=self._d_gates[:2])
+        np.subtract(h_before, n, out=t)
+        t *= dh
+        dz *= t
+        np.multiply(dh, z, out=t)  # what reaches h_(t-1) directly
+        dh -= t
+        tanh_slope(n, out=dn)
+        dn *= dh
+        np.multiply(dn, r, out=du)
+        dr *= u
+        dr *= dn
+        np.matmul(self._A[: self.units], self._dz_of_step, out=dh)
+        dh += t

@@ -1,0 +1,169 @@
+"""Upsampling: an image or a series becomes larger by a whole factor."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from engine.arrays import Array, Shape, size
+from engine.layers.base import Layer, LayerSpec
+from engine.layers.interpolation import LinearInterpolation
+from engine.layers.pixels import pixels
+from engine.layers.pooling_windows import PoolingWindows
+from engine.layers.sliding import Axis, Pair, Side
+from engine.spec import InvalidSpec
+
+
+class Upsampling2dSpec(LayerSpec):
+    """Makes an image larger: each pixel becomes a block of pixels, copied or interpolated."""
+
+    formula: ClassVar[str] = (
+        r"y_{ijc} = \begin{cases} x_{\lfloor i/f \rfloor, \lfloor j/g \rfloor, c} & \text{nearest} "
+        r"\\ x(\tfrac{i + 1/2}{f} - \tfrac{1}{2}, \tfrac{j + 1/2}{g} - \tfrac{1}{2}, c) & \text{bilinear} \end{cases}"
+    )
+    source: ClassVar[str] = "Odena, Dumoulin & Olah 2016, Deconvolution and checkerboard artifacts"
+
+    kind: Literal["upsampling2d"] = "upsampling2d"
+    factor: Pair = Field((2, 2), description="How many times as high and as wide; one number: both.")
+    interpolation: Literal["nearest", "bilinear"] = Field(
+        "nearest",
+        description="nearest: copies of the pixel; bilinear: in between pixels, those at the border reach on.",
+    )
+
+    def build(self, in_shape: Shape) -> Layer:
+        """Build for images; raises `InvalidSpec` for other rows."""
+        if len(in_shape) != 3:
+            raise InvalidSpec(
+                f"upsampling2d takes images (height, width, channels), but {list(in_shape)} comes in"
+            )
+        height, width, channels = in_shape
+        out_shape = (height * self.factor[0], width * self.factor[1], channels)
+        if self.interpolation == "bilinear":
+            return BilinearUpsampling(in_shape, out_shape)
+        return NearestUpsampling(in_shape, out_shape, blocks(out_shape, self.factor))
+
+
+class Upsampling1dSpec(LayerSpec):
+    """Makes a series longer: each step is repeated."""
+
+    formula: ClassVar[str] = r"y_{tc} = x_{\lfloor t/f \rfloor, c}"
+    source: ClassVar[str] = "Odena, Dumoulin & Olah 2016, Deconvolution and checkerboard artifacts"
+
+    kind: Literal["upsampling1d"] = "upsampling1d"
+    factor: Side = Field(2, description="How many times as long.")
+
+    def build(self, in_shape: Shape) -> "NearestUpsampling":
+        """Build for series; raises `InvalidSpec` for other rows."""
+        if len(in_shape) != 2:
+            raise InvalidSpec(f"upsampling1d takes series (steps, features), but {list(in_shape)} comes in")
+        steps, features = in_shape
+        out_shape = (steps * self.factor, features)
+        return NearestUpsampling(in_shape, out_shape, blocks((out_shape[0], 1, features), (self.factor, 1)))
+
+
+def blocks(image: Shape, factor: tuple[int, int]) -> PoolingWindows:
+    """The blocks of pixels of a large image that come from one pixel each."""
+    height, width, channels = image
+    vertical, horizontal = Axis(height, factor[0], factor[0]), Axis(width, factor[1], factor[1])
+    return PoolingWindows(vertical, horizontal, channels)
+
+
+class NearestUpsampling(Layer):
+    """Every place of a block gets its pixel: the transpose of a pooling that sums."""
+
+    def __init__(self, in_shape: Shape, out_shape: Shape, windows: PoolingWindows) -> None:
+        super().__init__(in_shape, out_shape)
+        self.blocks = windows
+
+    def bind(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        state: Mapping[str, Array],
+        *,
+        batch: int,
+        dtype: np.dtype[np.floating],
+        rng: np.random.Generator,
+    ) -> None:
+        """Allocate y, dx, and the gradients at one place of all blocks."""
+        self.places = self.blocks.places()
+        self._y = np.empty((batch, *self.blocks.in_shape), dtype)
+        self._dx = np.empty((batch, *self.blocks.out_shape), dtype)
+        self._t = np.empty_like(self._dx)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """y = x of the block, at each of its places."""
+        rows = len(x)
+        y, x = self._y[:rows], x.reshape(rows, *self.blocks.out_shape)
+        for place in self.places:
+            np.copyto(pixels(y)[:, *place.inside], pixels(x))
+        return y.reshape(rows, *self.out_shape)
+
+    def backward(self, dy: Array) -> Array:
+        """dC/dx = sum of dC/dy over the block."""
+        rows = len(dy)
+        dx, t = self._dx[:rows], self._t[:rows]
+        if self.input_gradient:
+            dy = dy.reshape(rows, *self.blocks.in_shape)
+            dx.fill(0)
+            for place in self.places:
+                np.copyto(pixels(t), pixels(dy)[:, *place.inside])
+                dx += t
+        return dx.reshape(rows, *self.in_shape)
+
+    def buffer_values(self) -> int:
+        """Also the gradients at one place."""
+        return super().buffer_values() + size(self.in_shape)
+
+
+class BilinearUpsampling(Layer):
+    """Linear interpolation down the columns, then along the rows."""
+
+    def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
+        super().__init__(in_shape, out_shape)
+        (height, width, channels), (tall, wide, _) = in_shape, out_shape
+        self._vertical = LinearInterpolation(height, tall // height, width * channels)
+        self._horizontal = LinearInterpolation(width, wide // width, channels)
+        self._stretched: Shape = (tall, width, channels)
+
+    def bind(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        state: Mapping[str, Array],
+        *,
+        batch: int,
+        dtype: np.dtype[np.floating],
+        rng: np.random.Generator,
+    ) -> None:
+        """Allocate y, dx, and the image stretched in its height alone."""
+        self._y = np.empty((batch, *self.out_shape), dtype)
+        self._v = np.empty((batch, *self._stretched), dtype)
+        self._dx = np.empty((batch, *self.in_shape), dtype)
+        self._vertical.bind(batch, dtype)
+        self._horizontal.bind(batch * self.out_shape[0], dtype)
+
+    def forward(self, x: Array, train: bool) -> Array:
+        """v = x between its rows; y = v between its columns."""
+        y, v = self._y[: len(x)], self._v[: len(x)]
+        self._vertical.stretch(x, out=v)
+        self._horizontal.stretch(v, out=y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """The transposes of both, last one first."""
+        dx, dv = self._dx[: len(dy)], self._v[: len(dy)]
+        if self.input_gradient:
+            self._horizontal.gather(dy, out=dv)
+            self._vertical.gather(dv, out=dx)
+        return dx
+
+    def buffer_values(self) -> int:
+        """Also the stretched image, and what the interpolations hold."""
+        interpolations = self._vertical.buffer_values() + self.out_shape[0] * self._horizontal.buffer_values()
+        return super().buffer_values() + size(self._stretched) + interpolations
+
+    def multiply_adds(self) -> int:
+        """One for each value that either interpolation makes."""
+        return size(self._stretched) + size(self.out_shape)
