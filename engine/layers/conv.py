@@ -8,7 +8,7 @@ from pydantic import Field
 
 from engine.arrays import Array, Shape
 from engine.layers.base import Layer, WeightedSpec
-from engine.layers.conv_base import Geometry, short_buffers
+from engine.layers.conv_base import Geometry
 from engine.layers.conv_choice import convolution
 from engine.layers.sliding import Axis, Margins, Margins2d, Pair, Rule, Side
 from engine.spec import InvalidSpec
@@ -151,7 +151,6 @@ class Conv(Layer):
         kh, kw, channels, filters = self._geometry.weight_shape
         return kh * kw * channels, kh * kw * filters // self._geometry.groups
 
-    @short_buffers()
     def forward(self, x: Array, train: bool) -> Array:
         """y = W * x + b."""
         self._x = self._images(x)
@@ -159,7 +158,6 @@ class Conv(Layer):
         self._convolution.forward(self._x, self._W, self._b, self._maps(y))
         return y
 
-    @short_buffers()
     def backward(self, dy: Array) -> Array:
         """dC/dW and dC/db, and dC/dx where it is read."""
         maps, dx = self._maps(dy), self._dx[: len(dy)]

@@ -54,42 +54,11 @@ class Geometry:
         return size(self.out_shape[:2]) * size(self.weight_shape)
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows of output of some images: what is computed at once, so that it stays in the cache."""
-
-    images: slice
-    rows: slice
-
-    @property
-    def count(self) -> int:
-        """How many images."""
-        return int(self.images.stop - self.images.start)
-
-    @property
-    def height(self) -> int:
-        """How many rows."""
-        return int(self.rows.stop - self.rows.start)
-
-
 class Convolution:
     """A way to compute a convolution and its gradients; it owns workspaces of a fixed size."""
 
-    def __init__(self, geometry: Geometry, height: int, rows: int) -> None:
-        """For images of `height` rows of output, in chunks of about `rows` such rows."""
+    def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
-        self.height = height
-        self.images = max(rows // height, 1)  # in a chunk
-        self.rows = min(max(rows, 1), height)  # of each of them
-
-    def chunks(self, images: int) -> Iterator[Chunk]:
-        """All rows of `images` images; those of one image follow each other."""
-        for first in range(0, images, self.images):
-            for top in range(0, self.height, self.rows):
-                yield Chunk(
-                    slice(first, min(first + self.images, images)),
-                    slice(top, min(top + self.rows, self.height)),
-                )
 
     def workspace_values(self) -> int:
         """How many numbers `allocate` makes room for."""
@@ -110,6 +79,44 @@ class Convolution:
     def input_gradient(self, dy: Array, weights: Array, dx: Array) -> None:
         """Fill dC/dx: each dy goes back, times the weight, to the x that it came from."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of output of some images: what is computed at once, so that it stays in the cache."""
+
+    images: slice
+    rows: slice
+
+    @property
+    def count(self) -> int:
+        """How many images."""
+        return int(self.images.stop - self.images.start)
+
+    @property
+    def height(self) -> int:
+        """How many rows."""
+        return int(self.rows.stop - self.rows.start)
+
+
+class Chunked(Convolution):
+    """A convolution that is computed chunk by chunk."""
+
+    def __init__(self, geometry: Geometry, height: int, rows: int) -> None:
+        """For images of `height` rows of output, in chunks of about `rows` such rows."""
+        super().__init__(geometry)
+        self.height = height
+        self.images = max(rows // height, 1)  # in a chunk
+        self.rows = min(max(rows, 1), height)  # of each of them
+
+    def chunks(self, images: int) -> Iterator[Chunk]:
+        """All rows of `images` images; those of one image follow each other."""
+        for first in range(0, images, self.images):
+            for top in range(0, self.height, self.rows):
+                yield Chunk(
+                    slice(first, min(first + self.images, images)),
+                    slice(top, min(top + self.rows, self.height)),
+                )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from engine.layers.conv_base import Convolution, Geometry
 from engine.layers.conv_depthwise import Depthwise
 from engine.layers.conv_im2col import Im2col
 from engine.layers.conv_winograd import Winograd
+from engine.layers.conv_workers import Workers, blas_threads
 
 LEAST_DEPTH = 8
 """Channels and filters from which on the transforms of Winograd's form cost less than they spare."""
@@ -16,7 +17,12 @@ WIDEST_WINDOW = 2.5
 
 
 def convolution(geometry: Geometry) -> Convolution:
-    """The quickest way for `geometry`; allocates nothing."""
+    """The quickest way for `geometry` on as many cores as BLAS may use now; allocates nothing."""
+    return Workers(geometry, [way(geometry) for _ in range(blas_threads())])
+
+
+def way(geometry: Geometry) -> Convolution:
+    """The quickest way for `geometry` on one core."""
     if winograd_applies(geometry) and min(geometry.channels, geometry.filters) >= LEAST_DEPTH:
         return Winograd(geometry)
     if geometry.groups == geometry.channels > 1:

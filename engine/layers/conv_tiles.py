@@ -19,6 +19,7 @@ import numpy as np
 from engine.arrays import Array, Shape, size
 from engine.layers.conv_base import Chunk, Geometry
 from engine.layers.pixels import pixels
+from engine.layers.sliding import Axis
 
 B = ((np.subtract, 0, 2), (np.add, 1, 2), (np.subtract, 2, 1), (np.subtract, 3, 1))
 """B^T d: for each of its places an operation on two places of d."""
@@ -43,15 +44,13 @@ class Tiles:
     A row of the transformed tiles is seen as 4 matrices (tiles, depth), one for each place along the tile.
     """
 
-    def __init__(self, geometry: Geometry, chunk: Chunk, last: bool, arrays: Sequence[Array]) -> None:
-        """For a chunk of rows of tiles; `last`: of its images nothing is below it."""
+    def __init__(self, geometry: Geometry, chunk: Chunk, arrays: Sequence[Array]) -> None:
         shapes = room(geometry, chunk.height, chunk.count)
         self._planes, self._half, self._tiles, self._products, self._sums, self._left = (
             array[: size(shape)].reshape(shape) for array, shape in zip(arrays, shapes, strict=True)
         )
-        self._top, self._last = chunk.rows.start, last
-        self._taken = list(self._in_image(geometry, chunk.height + 1))
-        self._given = list(self._in_image(geometry, chunk.height + last))
+        self._top = chunk.rows.start
+        self._in_image = list(self._cut_planes(geometry))
         (e, o), (even, odd) = self._planes, self._half
         self._along = (e[..., :-1, :], o[..., :-1, :], e[..., 1:, :], o[..., 1:, :])  # d0 to d3 of all tiles
         self._down = (even[:, :-1], odd[:, :-1], even[:, 1:], odd[:, 1:])
@@ -66,7 +65,7 @@ class Tiles:
         """D B, of the pixels x (images, H, W, C) and the zeros around them."""
         self._planes.fill(0)
         images = pixels(x)
-        for plane, rows, columns in self._taken:
+        for plane, rows, columns in self._in_image:
             np.copyto(plane, images[:, rows, columns].swapaxes(0, 1))
         for place, (operation, a, b) in enumerate(B):
             operation(self._along[a], self._along[b], out=self._half[:, place])
@@ -120,7 +119,7 @@ class Tiles:
             operation(self._down[b], self._tiles, out=self._down[b])
 
     def give_d_pixels(self, dx: Array) -> None:
-        """dx (images, H, W, C), of the gradient of D B; what belongs to the rows of tiles below is kept for them."""
+        """dx (images, H, W, C), of the gradient of D B; the tiles below add to its last rows."""
         np.copyto(self._left, self._half[:, :, -1])
         d0, d1, d2, d3 = (self._half[:, place] for place in range(4))
         odd = np.subtract(d1, d2, out=self._scratch)
@@ -131,7 +130,7 @@ class Tiles:
             np.add(here[..., 1:, :], before[..., :-1, :], out=plane[..., 1:-1, :])
             plane[..., 0, :], plane[..., -1, :] = here[..., 0, :], before[..., -1, :]
         images = pixels(dx)
-        for plane, rows, columns in self._given:
+        for plane, rows, columns in self._in_image:
             np.copyto(images[:, rows, columns].swapaxes(0, 1), plane)
 
     def _quarter(self, y: Array, p: int, q: int) -> Array:
@@ -139,22 +138,22 @@ class Tiles:
         stop = self._top + self._tiles.shape[1]
         return y[:, 2 * self._top + p : 2 * stop : 2, q::2].swapaxes(0, 1)
 
-    def _in_image(
-        self, geometry: Geometry, height: int
+    def _cut_planes(
+        self, geometry: Geometry
     ) -> Iterator[tuple[np.ndarray[Any, np.dtype[np.void]], slice, slice]]:
-        """The first `height` rows of each plane, as far as they are in the image, and its rows and columns there."""
-        down, along = geometry.down, geometry.along
+        """Each plane as far as it is in the image, and its rows and columns there."""
         for q, p in product((0, 1), repeat=2):
             plane = self._planes[q, p]
-            columns, in_row = _every_second(q - along.before, plane.shape[2], along.size)
-            rows, in_column = _every_second(2 * self._top + p - down.before, height, down.size)
+            rows, in_column = _every_second(2 * self._top + p, len(plane), geometry.down)
+            columns, in_row = _every_second(q, plane.shape[2], geometry.along)
             yield pixels(plane)[rows, :, columns], in_column, in_row
 
 
-def _every_second(start: int, count: int, end: int) -> tuple[slice, slice]:
-    """Of the places start, start + 2, ... (`count` of them) those from 0 to `end`: by number, and as places."""
+def _every_second(start: int, count: int, axis: Axis) -> tuple[slice, slice]:
+    """Of the places start, start + 2, ... (`count` of them) of the padded axis those inside: by number, and where."""
+    start -= axis.before
     first = min(max(0, -(start // 2)), count)
-    stop = max(first, min(count, (end - start + 1) // 2))
+    stop = max(first, min(count, (axis.size - start + 1) // 2))
     return slice(first, stop), slice(start + 2 * first, max(0, start + 2 * stop - 1), 2)
 
 

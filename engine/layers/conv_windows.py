@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays import Array, Shape, size
-from engine.layers.conv_base import Chunk, Convolution, Geometry
+from engine.layers.conv_base import Chunk, Chunked, Geometry
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Padded:
     image: tuple[slice, slice]  # rows and columns of the image that are in `whole`
 
 
-class Windows(Convolution):
+class Windows(Chunked):
     """A convolution over windows: views (images, OH, OW / block, kh, columns, C) of images with their zeros.
 
     `block` neighbouring outputs share a window: it is `columns` = kw + (block - 1) stride wide.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.arrays import Array, size
-from engine.layers.conv_base import Convolution, Geometry
+from engine.layers.conv_base import Chunked, Geometry
 from engine.layers.conv_tiles import Tiles, room
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -23,7 +23,7 @@ LEAST_TILES = 256
 """Tiles of a chunk, at least: a product with fewer rows is slow."""
 
 
-class Winograd(Convolution):
+class Winograd(Chunked):
     """F(2 x 2, 3 x 3), chunk by chunk of tiles, and of a chunk one row of its tiles after the other."""
 
     def __init__(self, geometry: Geometry) -> None:
@@ -109,6 +109,5 @@ class Winograd(Convolution):
         for chunk in self.chunks(images):
             key = (chunk.count, chunk.rows.start, chunk.rows.stop)
             if key not in self._tiles:
-                last = chunk.rows.stop == self.height
-                self._tiles[key] = Tiles(self.geometry, chunk, last, self._arrays)
+                self._tiles[key] = Tiles(self.geometry, chunk, self._arrays)
             yield chunk.images, self._tiles[key]

@@ -38,30 +38,29 @@ class GruSpec(RecurrentSpec):
 class Gru(Recurrent):
     """The pre-activations have the blocks r, z, u = U_n^T h + b_u and n = W_n^T x + b_n."""
 
-    gates = 3
-    blocks = 4
+    gates, blocks, sigmoids = 3, 4, 2
 
     def pack(self) -> None:
         """A = [U_r U_z U_n 0; W_r W_z 0 W_n; b]."""
-        units, A = self.units, self._A  # noqa: N806 - as in the formulas
-        A[:units, : 3 * units] = self._U
-        A[units:-1, : 2 * units] = self._W[:, : 2 * units]
-        A[units:-1, 3 * units :] = self._W[:, 2 * units :]
-        A[-1] = self._b
+        rz, n = 2 * self.units, 3 * self.units
+        self._A_of_h[:, :n] = self._U
+        self._A_of_x[:, :rz], self._A_of_x[:, n:] = self._W[:, :rz], self._W[:, rz:]
+        self._A[-1] = self._b
 
     def unpack(self) -> None:
         """The gradients, from the same places of dA."""
-        units, dA = self.units, self._dA  # noqa: N806 - as in the formulas
-        self._dU[...] = dA[:units, : 3 * units]
-        self._dW[:, : 2 * units] = dA[units:-1, : 2 * units]
-        self._dW[:, 2 * units :] = dA[units:-1, 3 * units :]
-        self._db[...] = dA[-1]
+        rz, n = 2 * self.units, 3 * self.units
+        of_h, of_x = self._dA[: self.units], self._dA[self.units : -1]
+        self._dU[...] = of_h[:, :n]
+        self._dW[:, :rz], self._dW[:, rz:] = of_x[:, :rz], of_x[:, n:]
+        self._db[...] = self._dA[-1]
 
     def take(self, buffers: Mapping[str, Array]) -> None:
         """Take the buffers."""
         super().take(buffers)
-        self._back = self._gates[:, :2], *self._gates.swapaxes(0, 1), self._h[:-1]
-        self._forth = (*self._back, self._h[1:])
+        read = self._gates[:, :2], *self._gates.swapaxes(0, 1), self._h[:-1]
+        self.forth, self.back = (*read, self._h[1:]), read
+        self._d = self._d_gates[:2], *self._d_gates, *self._d_state
 
     def step(self, *arrays: Array) -> None:
         """r, z = sigmoid(...); n = tanh(n + r u); h_t = n + z (h_(t-1) - n)."""
@@ -81,18 +80,18 @@ class Gru(Recurrent):
         dh_(t-1) = dh z + U times the gradients of r, z and u.
         """
         rz, r, z, u, n, h_before = arrays
-        dr, dz, du, dn = self._d_gates
-        [dh], t = self._d_state, self._t
-        sigmoid_slope(rz, out=self._d_gates[:2])
+        d_rz, dr, dz, du, dn, dh = self._d
+        t = self._t
+        sigmoid_slope(rz, out=d_rz)
         np.subtract(h_before, n, out=t)
-        t *= dh
         dz *= t
-        np.multiply(dh, z, out=t)  # what reaches h_(t-1) directly
+        dz *= dh
+        np.multiply(dh, z, out=t)  # what reaches h_(t-1) past the gates
         dh -= t
         tanh_slope(n, out=dn)
         dn *= dh
         np.multiply(dn, r, out=du)
         dr *= u
         dr *= dn
-        np.matmul(self._A[: self.units], self._dz_of_step, out=dh)
+        np.matmul(self._A_of_h, self._dz_of_step, out=dh)
         dh += t

@@ -44,32 +44,30 @@ class LstmSpec(RecurrentSpec):
 class Lstm(Recurrent):
     """c_t = f c_(t-1) + i g; h_t = o tanh(c_t)."""
 
-    gates = 4
-    blocks = 4
-    states = 2
+    gates, blocks, sigmoids, states = 4, 4, 3, 2
 
     def __init__(self, spec: LstmSpec, in_shape: Shape) -> None:
         super().__init__(spec, in_shape)
         self._forget_bias = spec.forget_bias
         self.buffer_shapes |= {"c": (self.steps + 1, self.units), "tanh_c": (self.steps, self.units)}
 
-    def take(self, buffers: Mapping[str, Array]) -> None:
-        """Take also those of the memory, which starts at 0."""
-        super().take(buffers)
-        self._c = buffers["c"]
-        self._c[0] = 0
-        read = self._gates[:, :3], *self._gates.swapaxes(0, 1), self._c[:-1]
-        self._forth = (*read, self._c[1:], buffers["tanh_c"], self._h[1:])
-        self._back = (*read, buffers["tanh_c"])
-
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw W, U and b, and open the forget gate."""
         super().init(rng, x)
         self._b[self.units : 2 * self.units] += self._forget_bias
 
+    def take(self, buffers: Mapping[str, Array]) -> None:
+        """Take also those of the memory c, which starts at 0."""
+        super().take(buffers)
+        self._c, tanh_c = buffers["c"], buffers["tanh_c"]
+        self._c[0] = 0
+        read = self._gates[:, :3], *self._gates.swapaxes(0, 1), self._c[:-1], tanh_c
+        self.forth, self.back = (*read, self._c[1:], self._h[1:]), read
+        self._d = self._d_gates[:3], *self._d_gates, *self._d_state
+
     def step(self, *arrays: Array) -> None:
         """i, f, o = sigmoid(z), g = tanh(z); c_t = f c_(t-1) + i g; h_t = o tanh(c_t)."""
-        ifo, i, f, o, g, c_before, c, tanh_c, h = arrays
+        ifo, i, f, o, g, c_before, tanh_c, c, h = arrays
         sigmoid(ifo)
         np.tanh(g, out=g)
         np.multiply(f, c_before, out=c)
@@ -79,29 +77,29 @@ class Lstm(Recurrent):
         np.multiply(o, tanh_c, out=h)
 
     def step_back(self, *arrays: Array) -> None:
-        """do = dh tanh(c_t); dc_t += dh o (1 - tanh(c_t)^2); di = dc g; df = dc c_(t-1); dg = dc i.
+        """dc_t += dh o (1 - tanh(c_t)^2); di = dc g; df = dc c_(t-1); do = dh tanh(c_t); dg = dc i.
 
-        dC/dz is each of them times the slope at its z; dc_(t-1) = dc_t f; dh_(t-1) = U dC/dz.
+        dC/dz is each of the last four times the slope at its z; dc_(t-1) = dc_t f; dh_(t-1) = U dC/dz.
         """
         ifo, i, f, o, g, c_before, tanh_c = arrays
-        di, df, do, dg = self._d_gates
-        (dh, dc), t = self._d_state, self._t
+        d_ifo, di, df, do, dg, dh, dc = self._d
+        t = self._t
         tanh_slope(tanh_c, out=t)
         t *= o
         t *= dh
         dc += t
-        sigmoid_slope(ifo, out=self._d_gates[:3])
-        tanh_slope(g, out=dg)
-        do *= tanh_c
-        do *= dh
+        sigmoid_slope(ifo, out=d_ifo)
         di *= g
         di *= dc
         df *= c_before
         df *= dc
+        do *= tanh_c
+        do *= dh
+        tanh_slope(g, out=dg)
         dg *= i
         dg *= dc
         dc *= f
-        np.matmul(self._A[: self.units], self._dz_of_step, out=dh)
+        np.matmul(self._A_of_h, self._dz_of_step, out=dh)
 
     def hold(self, s: int, padded: NDArray[np.bool_]) -> None:
         """The memory passes padding as well."""

@@ -1,7 +1,8 @@
 """What recurrent layers share: a state h that is carried along a series, from one step to the next.
 
-Inside, everything is feature-major, (features, rows). The column block of a step in `hx` is [h; x; 1], so that one
-product with A = [U; W; b] gives all its pre-activations z, and one product over all steps gives dC/dA.
+Inside, everything is feature-major, (features, rows). The columns of `hx` that belong to a step are [h; x; 1], so
+that one product with A = [U; W; b] makes all pre-activations z of the step, and one over all steps makes dC/dA.
+The columns of A that belong to sigmoid gates are negated, as 1 / (1 + e^-z) starts from -z.
 """
 
 from collections.abc import Mapping
@@ -64,10 +65,15 @@ class Recurrent(Layer):
     """Blocks of W and of U."""
     blocks: ClassVar[int]
     """Blocks of b and of the pre-activations z."""
+    sigmoids: ClassVar[int]
+    """How many of these, from the first on, belong to sigmoid gates."""
     states: ClassVar[int] = 1
     """Vectors that go from step to step: h, and maybe more."""
-    _forth: tuple[Array, ...]
-    _back: tuple[Array, ...]
+
+    forth: tuple[Array, ...]
+    """Arrays over the steps, of which `step` gets what belongs to its step."""
+    back: tuple[Array, ...]
+    """The same for `step_back`."""
 
     def __init__(self, spec: RecurrentSpec, in_shape: Shape) -> None:
         (steps, features), units = in_shape, spec.units
@@ -107,6 +113,7 @@ class Recurrent(Layer):
         self._W, self._U, self._b = params["W"], params["U"], params["b"]
         self._dW, self._dU, self._db = grads["W"], grads["U"], grads["b"]
         self._A, self._dA = np.zeros(self.A_shape, dtype), np.empty(self.A_shape, dtype)
+        self._A_of_h, self._A_of_x = self._A[: self.units], self._A[self.units : -1]
         self._y = np.empty((batch, *self.out_shape), dtype)
         self._dx = np.empty((batch, *self.in_shape), dtype)
         if self.spec.mask_value is not None:
@@ -130,32 +137,30 @@ class Recurrent(Layer):
     def take(self, buffers: Mapping[str, Array]) -> None:
         """Take the buffers and write what is constant: the first h is 0, and 1 is the input of b.
 
-        A subclass sets also `_forth` and `_back`: arrays over the steps, in which `step` and `step_back` find theirs.
+        A subclass sets `forth` and `back` as well.
         """
-        units = self.units
-        self._hx, self._x = buffers["hx"], buffers["hx"][units:-1, :-1]
-        self._h = self._hx[:units].transpose(1, 0, 2)
+        self._hx, self._x = buffers["hx"], buffers["hx"][self.units : -1, :-1]
+        self._h = self._hx[: self.units].swapaxes(0, 1)
         self._h[0] = 0
         self._hx[-1] = 1
-        self._z = buffers["z"]
-        self._gates = self._z.reshape(self.steps, self.blocks, units, -1)
-        self._dz, self._dz_of_step = buffers["dz"], buffers["dz_of_step"]
-        self._d_gates = self._dz_of_step.reshape(self.blocks, units, -1)
+        self._z, self._dz, self._dz_of_step = buffers["z"], buffers["dz"], buffers["dz_of_step"]
+        self._gates = self._z.reshape(self.steps, self.blocks, self.units, -1)
+        self._d_gates = self._dz_of_step.reshape(self.blocks, self.units, -1)
         self._d_state, self._d_state_kept = buffers["d_state"], buffers["d_state_kept"]
         self._t, self._dx_by_feature = buffers["t"], buffers["dx"]
 
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw W, U and b, each gate's block as if it were a layer."""
-        fan = self.features, self.units
+        spec, features, units = self.spec, self.features, self.units
         for block in np.split(self._W, self.gates, axis=1):
-            self.spec.weight_initializer.fill(block, *fan, rng)
+            spec.weight_initializer.fill(block, features, units, rng)
         for block in np.split(self._U, self.gates, axis=1):
-            self.spec.recurrent_initializer.fill(block, self.units, self.units, rng)
-        self.spec.bias_initializer.fill(self._b, *fan, rng)
+            spec.recurrent_initializer.fill(block, units, units, rng)
+        spec.bias_initializer.fill(self._b, features, units, rng)
 
     def pack(self) -> None:
         """A = [U; W; b]."""
-        self._A[: self.units], self._A[self.units : -1], self._A[-1] = self._U, self._W, self._b
+        self._A_of_h[...], self._A_of_x[...], self._A[-1] = self._U, self._W, self._b
 
     def unpack(self) -> None:
         """[dU; dW; db] = dA."""
@@ -163,7 +168,7 @@ class Recurrent(Layer):
         self._dU[...], self._dW[...], self._db[...] = dA[:units], dA[units:-1], dA[-1]
 
     def step(self, *arrays: Array) -> None:
-        """Make the state after a step of the one before and of z, where the gates take its place."""
+        """Make the state after a step of the one before and of z, in whose place the gates stay."""
         raise NotImplementedError
 
     def step_back(self, *arrays: Array) -> None:
@@ -172,7 +177,7 @@ class Recurrent(Layer):
 
     def hold(self, s: int, padded: NDArray[np.bool_]) -> None:
         """Where step s is padding, the state after it is the one before."""
-        np.copyto(self._t, self._h[s])  # NumPy would copy it itself, as both are of one array
+        np.copyto(self._t, self._h[s])  # NumPy would make a copy of its own, as both are of one array
         np.copyto(self._h[s + 1], self._t, where=padded)
 
     def forward(self, x: Array, train: bool) -> Array:
@@ -180,12 +185,13 @@ class Recurrent(Layer):
         if len(x) != self._rows:
             self._fit(len(x))
         self.pack()
-        np.copyto(self._x, x.transpose(2, 1, 0)[:, self._order])
+        self._negate_sigmoids(self._A)
+        np.copyto(self._x, x.T[:, self._order])
         self._padded_steps = padded = self._padding(x)
-        inputs, columns = self._hx.transpose(1, 0, 2), self._A.T
+        A_T, inputs = self._A.T, self._hx.swapaxes(0, 1)  # noqa: N806 - as in the formula
         with np.errstate(over="ignore"):  # in e^-z: 1 / (1 + e^-z) is 0 then
-            for s, arrays in enumerate(zip(*self._forth, strict=True)):
-                np.matmul(columns, inputs[s], out=self._z[s])
+            for s, arrays in enumerate(zip(*self.forth, strict=True)):
+                np.matmul(A_T, inputs[s], out=self._z[s])
                 self.step(*arrays)
                 if padded is not None:
                     self.hold(s, padded[s])
@@ -196,44 +202,47 @@ class Recurrent(Layer):
             np.copyto(y, self._h[-1].T)
         return y
 
+    def backward(self, dy: Array) -> Array:
+        """Backpropagation through time: dA = sum_s [h_(s-1); x_s; 1] dz_s^T; dx_s = W dz_s."""
+        padded, dh, sequences = self._padded_steps, self._d_state[0], self.spec.return_sequences
+        self._d_state.fill(0)
+        if sequences:
+            dy = dy[:, self._order]
+        else:
+            np.copyto(dh, dy.T)
+        back = zip(*(array[::-1] for array in self.back), strict=True)
+        for s, arrays in zip(reversed(range(self.steps)), back, strict=True):
+            if sequences:
+                dh += dy[:, s].T
+            if padded is not None:
+                np.copyto(self._d_state_kept, self._d_state)
+            self.step_back(*arrays)
+            if padded is not None:
+                np.copyto(self._d_state, self._d_state_kept, where=padded[s])
+                np.copyto(self._dz_of_step, 0, where=padded[s])
+            np.copyto(self._dz[:, s], self._dz_of_step)
+        inputs, dz = (array.reshape(len(array), -1) for array in (self._hx[:, :-1], self._dz))
+        np.matmul(inputs, dz.T, out=self._dA)
+        dx = self._dx[: self._rows]
+        if self.input_gradient:
+            np.matmul(self._A_of_x, dz, out=self._dx_by_feature.reshape(self.features, -1))
+            np.copyto(dx, self._dx_by_feature.T[:, self._order])
+        self._negate_sigmoids(self._dA)
+        self.unpack()
+        return dx
+
+    def _negate_sigmoids(self, A: Array) -> None:  # noqa: N803 - as in the formulas
+        columns = A[:, : self.sigmoids * self.units]
+        np.negative(columns, out=columns)
+
     def _padding(self, x: Array) -> NDArray[np.bool_] | None:
         """Which rows are padding at each step, (steps, rows)."""
         if self.spec.mask_value is None:
             return None
-        masked, padded = self._masked[: len(x)], self._padded[: len(x)]
+        masked, padded = self._masked[: self._rows], self._padded[: self._rows]
         np.equal(x, self.spec.mask_value, out=masked)
         np.logical_and.reduce(masked, axis=2, out=padded)
         return padded.T[self._order]
-
-    def backward(self, dy: Array) -> Array:
-        """Backpropagation through time: dA = sum_s [h_(s-1); x_s; 1] dz_s^T; dx_s = W dz_s."""
-        padded = self._padded_steps
-        dh = self._d_state[0]
-        self._d_state.fill(0)
-        if self.spec.return_sequences:
-            dy = dy[:, self._order]
-        else:
-            np.copyto(dh, dy.T)
-        backwards = zip(*(array[::-1] for array in self._back), strict=True)
-        for s, arrays in zip(reversed(range(self.steps)), backwards, strict=True):
-            if self.spec.return_sequences:
-                dh += dy[:, s].T
-            if padded is None:
-                self.step_back(*arrays)
-            else:
-                np.copyto(self._d_state_kept, self._d_state)
-                self.step_back(*arrays)
-                np.copyto(self._d_state, self._d_state_kept, where=padded[s])
-                np.copyto(self._dz_of_step, 0, where=padded[s])
-            np.copyto(self._dz[:, s], self._dz_of_step)
-        dz = self._dz.reshape(len(self._dz), -1)
-        np.matmul(self._hx[:, :-1].reshape(len(self._hx), -1), dz.T, out=self._dA)
-        self.unpack()
-        dx = self._dx[: self._rows]
-        if self.input_gradient:
-            np.matmul(self._A[self.units : -1], dz, out=self._dx_by_feature.reshape(self.features, -1))
-            np.copyto(dx, self._dx_by_feature.transpose(2, 1, 0)[:, self._order])
-        return dx
 
     def buffer_values(self) -> int:
         """y and dx, the feature-major buffers, and the masks."""
@@ -247,25 +256,24 @@ class Recurrent(Layer):
         return 2 * size(self.A_shape)
 
     def multiply_adds(self) -> int:
-        """One a weight and step."""
+        """One a weight of W and U in each step."""
         return self.steps * (size(self.param_shapes["W"]) + size(self.param_shapes["U"]))
 
 
-def sigmoid(z: Array) -> None:
-    """1 / (1 + e^-z) in place; e^-z may overflow, and the result is 0 then."""
-    np.negative(z, out=z)
-    np.exp(z, out=z)
-    z += 1
-    np.divide(1, z, out=z)
+def sigmoid(minus_z: Array) -> None:
+    """1 / (1 + e^-z), in place of -z; 0 where e^-z overflows."""
+    np.exp(minus_z, out=minus_z)
+    minus_z += 1
+    np.divide(1, minus_z, out=minus_z)
 
 
 def sigmoid_slope(a: Array, out: Array) -> None:
-    """a (1 - a) = a - a^2 for a = sigmoid(z)."""
+    """The derivative by -z: a (a - 1) = a^2 - a for a = sigmoid(z)."""
     np.square(a, out=out)
-    np.subtract(a, out, out=out)
+    out -= a
 
 
 def tanh_slope(a: Array, out: Array) -> None:
-    """1 - a^2 for a = tanh(z)."""
+    """The derivative by z: 1 - a^2 for a = tanh(z)."""
     np.square(a, out=out)
     np.subtract(1, out, out=out)

@@ -31,14 +31,12 @@ class SimpleRnnSpec(RecurrentSpec):
 class SimpleRnn(Recurrent):
     """h_t = tanh(z_t)."""
 
-    gates = 1
-    blocks = 1
+    gates, blocks, sigmoids = 1, 1, 0
 
     def take(self, buffers: Mapping[str, Array]) -> None:
         """Take the buffers."""
         super().take(buffers)
-        h = self._h[1:]
-        self._forth, self._back = (self._z, h), (h,)
+        self.forth, self.back = (self._z, self._h[1:]), (self._h[1:],)
 
     def step(self, *arrays: Array) -> None:
         """h_t = tanh(z_t)."""
@@ -50,4 +48,4 @@ class SimpleRnn(Recurrent):
         [h], [dh], dz = arrays, self._d_state, self._dz_of_step
         tanh_slope(h, out=dz)
         dz *= dh
-        np.matmul(self._A[: self.units], dz, out=dh)
+        np.matmul(self._A_of_h, dz, out=dh)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from engine.arrays import Array, Shape, size
 from engine.layers.conv import Conv, ConvSpec
-from engine.layers.conv_base import Geometry, short_buffers
+from engine.layers.conv_base import Geometry
 from engine.layers.sliding import Axis, Margin, Margins2d, Pair, Rule
 from engine.spec import InvalidSpec
 
@@ -94,7 +94,6 @@ class TransposedConv(Conv):
         self._row = np.empty(row, dtype)
         self._ones = np.ones(batch * height, dtype)
 
-    @short_buffers()
     def forward(self, x: Array, train: bool) -> Array:
         """y = W^T * x + b: what is the input's gradient of conv2d."""
         self._x = x
@@ -105,7 +104,6 @@ class TransposedConv(Conv):
             y += self._row
         return y
 
-    @short_buffers()
     def backward(self, dy: Array) -> Array:
         """dC/dW: the weights' gradient of conv2d from dy to x; dC/db = sum of dy; dC/dx = W * dy."""
         self._convolution.weight_gradient(dy, self._x, self._dW, None)

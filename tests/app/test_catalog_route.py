@@ -1,6 +1,7 @@
 """The catalog over HTTP."""
 
 import pytest
+from layer_cases import all_cases
 
 from engine.layers import LAYER_SPECS
 from engine.losses import LOSS_SPECS
@@ -48,9 +49,11 @@ def test_an_entry_says_what_a_form_needs(catalog) -> None:
 
 
 def test_every_layer_of_the_catalog_can_be_used(service, catalog) -> None:
-    for entry in catalog["layers"] + catalog["activations"]:
-        layers = [{"kind": "dense", "units": 2}, {"kind": entry["kind"]}, {"kind": "dense"}]
-        if entry["kind"] == "dense":
-            layers.pop(1)
-        response = service.client.post("/v1/networks", json={"name": entry["kind"], "layers": layers})
+    """With the first of the engine's own cases for it."""
+    cases = {case.spec.kind: case for case in reversed(all_cases())}
+    assert {entry["kind"] for entry in catalog["layers"] + catalog["activations"]} == cases.keys()
+    for kind, case in cases.items():
+        layers = [case.spec.model_dump(mode="json"), {"kind": "flatten"}, {"kind": "dense"}]
+        body = {"name": kind, "layers": layers, "input_shape": case.in_shape}
+        response = service.client.post("/v1/networks", json=body)
         assert response.status_code == 201, response.text

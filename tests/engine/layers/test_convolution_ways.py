@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from engine.arrays import Array
-from engine.layers import conv_depthwise, conv_im2col, conv_winograd
+from engine.layers import conv_depthwise, conv_im2col, conv_winograd, conv_workers
 from engine.layers.conv import Conv, Conv1dSpec, Conv2dSpec, ConvSpec
 from engine.layers.conv_base import Convolution, Geometry
-from engine.layers.conv_choice import convolution
+from engine.layers.conv_choice import way
 from engine.layers.conv_depthwise import Depthwise
 from engine.layers.conv_im2col import Im2col
 from engine.layers.conv_winograd import Winograd
+from engine.layers.conv_workers import Workers, blas_threads
 from engine.layers.sliding import Axis
 from engine.network import Network, NetworkSpec
 
@@ -43,7 +44,7 @@ CASES: list[tuple[Way, Geometry]] = [
 ]
 
 
-def computed(way: Convolution, x: Array, weights: Array, bias: Array, dy: Array) -> list[Array]:
+def computed(one: Convolution, x: Array, weights: Array, bias: Array, dy: Array) -> list[Array]:
     """y, dC/dW, dC/db and dC/dx, each from a second call, so that nothing of the first is left."""
     y, d_weights, d_bias, dx = (
         np.empty_like(dy),
@@ -52,9 +53,9 @@ def computed(way: Convolution, x: Array, weights: Array, bias: Array, dy: Array)
         np.empty_like(x),
     )
     for _ in range(2):
-        way.forward(x, weights, bias, y)
-        way.weight_gradient(x, dy, d_weights, d_bias)
-        way.input_gradient(dy, weights, dx)
+        one.forward(x, weights, bias, y)
+        one.weight_gradient(x, dy, d_weights, d_bias)
+        one.input_gradient(dy, weights, dx)
     return [y, d_weights, d_bias, dx]
 
 
@@ -82,16 +83,16 @@ def test_against_loops(monkeypatch, case, values, least) -> None:
         *naive_convolution.gradients(geometry, x, weights, dy),
     ]
     for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 2e-5)):
-        way = make(geometry)
-        way.allocate(np.dtype(dtype))
+        made = make(geometry)
+        made.allocate(np.dtype(dtype))
         arrays = [array.astype(dtype) for array in (x, weights, bias, dy)]
-        for one, other in zip(computed(way, *arrays), expected, strict=True):
+        for one, other in zip(computed(made, *arrays), expected, strict=True):
             assert one.dtype == dtype
             np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(
-    ("spec", "in_shape", "way"),
+    ("spec", "in_shape", "expected"),
     [
         (Conv2dSpec(filters=8, padding="same"), (8, 8, 8), Winograd),
         (Conv2dSpec(filters=8, padding="same"), (8, 8, 3), Im2col),
@@ -105,8 +106,8 @@ def test_against_loops(monkeypatch, case, values, least) -> None:
         (Conv1dSpec(filters=8, padding="same", groups=8), (8, 8), Depthwise),
     ],
 )
-def test_way_for_a_shape(spec: ConvSpec, in_shape, way) -> None:
-    assert type(spec.build(in_shape)._convolution) is way
+def test_way_for_a_shape(spec: ConvSpec, in_shape, expected) -> None:
+    assert type(way(spec.build(in_shape)._geometry)) is expected
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_way_for_a_shape(spec: ConvSpec, in_shape, way) -> None:
 def test_few_filters_share_a_window(filters, kernel_size, width, block) -> None:
     """LeNet's two layers, the first of a network for 32 x 32 colour images; many filters; a small kernel; a prime."""
     geometry = Geometry(Axis(28, 5), Axis(width + kernel_size - 1, kernel_size), 1, filters)
-    assert convolution(geometry).block == block
+    assert way(geometry).block == block
 
 
 def chain(dtype: type[np.floating]) -> Network:
@@ -137,9 +138,9 @@ def chain(dtype: type[np.floating]) -> Network:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
 def test_two_layers_fast_and_general(monkeypatch, dtype, tolerance) -> None:
     fast = chain(dtype)
-    monkeypatch.setattr("engine.layers.conv.convolution", lambda geometry: Im2col(geometry, 1))
+    assert all(isinstance(way(layer._geometry), Winograd) for layer in fast.layers)
+    monkeypatch.setattr("engine.layers.conv_choice.way", lambda geometry: Im2col(geometry, 1))
     general = chain(dtype)
-    assert [type(layer._convolution) for layer in fast.layers] == [Winograd] * 2
     x = np.random.default_rng(2).standard_normal((3, 7, 6, 8)).astype(dtype)
     results = []
     for network in (fast, general):
@@ -159,12 +160,50 @@ def test_winograd_is_stable() -> None:
     )
     expected = naive_convolution.forward(geometry, x, weights, np.zeros(64))
     errors = []
-    for way in (Winograd(geometry), Im2col(geometry, 1)):
-        way.allocate(np.dtype(np.float32))
+    for made in (Winograd(geometry), Im2col(geometry, 1)):
+        made.allocate(np.dtype(np.float32))
         y = np.empty((2, *geometry.out_shape), np.float32)
-        way.forward(x.astype(np.float32), weights.astype(np.float32), None, y)
+        made.forward(x.astype(np.float32), weights.astype(np.float32), None, y)
         errors.append(np.abs(y - expected).max() / np.abs(expected).max())
     assert errors[0] < 3 * errors[1] < 1e-5
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 7])
+def test_workers_share_the_images(monkeypatch, images) -> None:
+    """Three of them; the same bits each time, and BLAS has its threads back."""
+    monkeypatch.setattr(conv_workers, "WORTHWHILE", 0)
+    geometry = Geometry(PADDED, ODD, 3, 2)
+    rng = np.random.default_rng(4)
+    x, dy = (
+        rng.standard_normal((images, *geometry.in_shape)),
+        rng.standard_normal((images, *geometry.out_shape)),
+    )
+    weights, bias = rng.standard_normal(geometry.weight_shape), rng.standard_normal(2)
+    threads = blas_threads()
+    results = []
+    for made in (
+        Im2col(geometry, 1),
+        *(Workers(geometry, [Im2col(geometry, 1) for _ in range(3)]) for _ in "ab"),
+    ):
+        made.allocate(np.dtype(float))
+        results.append(computed(made, x, weights, bias, dy))
+    for alone, shared, again in zip(*results, strict=True):
+        np.testing.assert_allclose(shared, alone, rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(shared, again)
+    assert blas_threads() == threads
+
+
+def test_a_workers_error_is_told(monkeypatch) -> None:
+    """An error of any worker reaches the caller, after all of them have ended."""
+    monkeypatch.setattr(conv_workers, "WORTHWHILE", 0)
+    geometry = Geometry(PADDED, ODD, 3, 2)
+    made = Workers(geometry, [Im2col(geometry, 1), Im2col(geometry, 1)])
+    made.allocate(np.dtype(float))
+    made._workers[1]._band = None
+    with pytest.raises(AttributeError):
+        made.forward(
+            np.ones((4, *geometry.in_shape)), np.ones(geometry.weight_shape), None, np.ones((4, 7, 5, 2))
+        )
 
 
 LARGE = [
@@ -216,5 +255,5 @@ def test_step_allocates_the_same_for_few_and_many_rows(spec: ConvSpec, in_shape)
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    assert max(peaks) < 40_000
+    assert max(peaks) < 64 * 1024
     assert abs(peaks[0] - peaks[1]) < 8_000
