@@ -236,13 +236,14 @@ def test_workspaces_are_as_promised_and_bounded(spec: ConvSpec, in_shape) -> Non
     weights = sum(int(np.prod(shape)) for shape in layer.param_shapes.values())
     promised = 4 * (2 * weights + 2 * layer.buffer_values() + layer.fixed_values())
     assert taken == pytest.approx(promised, rel=0.01, abs=16 * 1024)
-    assert layer.fixed_values() < 3 * layer.buffer_values() + 4 * weights + 1_200_000
+    bound_of_one = 3 * layer.buffer_values() + 4 * weights + 1_200_000
+    assert layer.fixed_values() < blas_threads() * bound_of_one
 
 
 @each_large
 def test_step_allocates_the_same_for_few_and_many_rows(spec: ConvSpec, in_shape) -> None:
     peaks = []
-    for batch in (1, 3):
+    for batch in (2, 8):
         layer = spec.build(in_shape)
         bound(layer, batch)
         x = np.ones((batch, *in_shape), np.float32)
@@ -256,4 +257,4 @@ def test_step_allocates_the_same_for_few_and_many_rows(spec: ConvSpec, in_shape)
         finally:
             tracemalloc.stop()
     assert max(peaks) < 64 * 1024
-    assert abs(peaks[0] - peaks[1]) < 8_000
+    assert abs(peaks[0] - peaks[1]) < 32 * 1024  # whether workers gather at the same time

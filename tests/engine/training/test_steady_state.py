@@ -10,8 +10,9 @@ from engine.arrays import Shape
 from engine.network import NetworkSpec
 from engine.training import Examples
 
-PASSING = 64 * 1024
-"""Bytes that a step may allocate and free again: Python's objects, and the buffer of a NumPy call."""
+PASSING = 72 * 1024
+"""Bytes that a step may allocate and free again: a NumPy call that broadcasts two operands takes two buffers of
+32 KiB, whatever their size; the rest are Python's objects."""
 
 NETWORKS: dict[str, tuple[Shape, list[dict[str, object]]]] = {
     "mlp": (
@@ -86,5 +87,5 @@ def test_a_step_allocates_the_same_for_small_and_large_batches(name: str) -> Non
     small, large = growth(name, 32), growth(name, 512)
     assert small < PASSING
     assert large < PASSING
-    # NumPy's buffer for a cast is as long as the data up to 8,192 values: equal but for that one call
-    assert abs(large - small) <= PASSING / 2
+    # NumPy's buffer is as long as the data up to 8,192 values: equal but for that one
+    assert abs(large - small) <= 36 * 1024
