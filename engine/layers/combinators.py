@@ -1,6 +1,7 @@
 """Layers made of layers: one after the other, around a shortcut, side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
@@ -164,8 +165,12 @@ class Sequential(Combinator):
                 x = layer.forward(x, train=False)
 
     def skip_input_gradient(self) -> None:
-        """End `backward` at the first layer with parameters, which needs no gradient of its input either."""
+        """End `backward` at the first layer with parameters, which needs no gradient of its input either.
+
+        Without such a layer `backward` has nothing to do.
+        """
         self.input_gradient = False
+        self._reversed = []
         for i, layer in enumerate(self.layers):
             layer.skip_input_gradient()
             if layer.param_shapes:
@@ -385,7 +390,7 @@ class ConcatenatedBranches(Parallel):
     """y = [f_1(x), ..., f_n(x)] along the last axis."""
 
     def __init__(self, branches: Sequence[Sequential]) -> None:
-        ends = np.cumsum([branch.out_shape[-1] for branch in branches]).tolist()
+        ends = list(accumulate(branch.out_shape[-1] for branch in branches))  # whole numbers without bound
         super().__init__(branches, (*branches[0].out_shape[:-1], ends[-1]))
         self._parts = [
             slice(end - branch.out_shape[-1], end) for branch, end in zip(branches, ends, strict=True)

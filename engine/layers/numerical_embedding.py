@@ -109,7 +109,8 @@ class Pbld(PeriodicEmbedding):
         np.negative(d_angles, out=d_angles)
         np.dot(self._ones[0, :rows], d_angles.reshape(rows, -1), out=self._grads["b1"].reshape(-1))
         dx = self.angles_backward(self._x, d_angles)
-        dx += dy[:, :, -1]
+        if self.input_gradient:
+            dx += dy[:, :, -1]
         return dx
 
     def buffer_values(self) -> int:
