@@ -17,8 +17,8 @@ class Cache(Generic[Value]):
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, key: str, size: int, make: Callable[[], Value]) -> Value:
-        """The value of `key`, made (outside the lock) if it is not here; `size` is in bytes.
+    def get(self, key: str, make: Callable[[], tuple[Value, int]]) -> Value:
+        """The value of `key`; if it is not here, `make` gives it (outside the lock), and its size in bytes.
 
         Two threads that ask at once may both make it. A value larger than the capacity is not kept.
         """
@@ -26,7 +26,7 @@ class Cache(Generic[Value]):
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][0]
-        value = make()
+        value, size = make()
         self._keep(key, value, size)
         return value
 

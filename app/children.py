@@ -10,6 +10,7 @@ import os
 import pkgutil
 import resource
 import signal
+from importlib.util import find_spec
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -20,6 +21,8 @@ from app.problems import FieldError, Problem
 
 # numpy.ma: imported by NumPy on first use, which would be in every child anew (20 ms).
 PRELOAD = ["numpy.ma", "app.datasets.runner", "app.jobs.planner", "app.jobs.runner"]
+if find_spec("numba"):
+    PRELOAD.append("engine.kernels.in_numba")  # the first time, some seconds of compiling: never within a job
 
 context = get_context("forkserver")
 

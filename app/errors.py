@@ -1,6 +1,8 @@
 """Every error that reaches a client is an RFC 9457 problem, rendered in one place."""
 
+import json
 import logging
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100  # of an answer, so that it stays small whatever was sent
+LONGEST_KIND = 40  # letters of what was sent for one
 OVER_LIMIT = "the body is larger than this route takes"
 
 
@@ -111,11 +114,33 @@ def _path_as_sent(error: dict[str, Any], body: object) -> Path:
 
 
 def _sentence(error: dict[str, Any]) -> str:
-    if error["type"] == "json_invalid":
-        return f"not valid JSON: {error['ctx']['error']} (at character {error['loc'][-1]})"
-    if error["type"] == "extra_forbidden":
-        return "unknown field; see /docs for the fields there are"
-    return str(error["msg"]).removeprefix("Value error, ")
+    match error["type"]:
+        case "json_invalid":
+            return f"not valid JSON: {error['ctx']['error']} (at character {error['loc'][-1]})"
+        case "extra_forbidden":
+            return "unknown field; see /docs for the fields there are"
+        case "union_tag_invalid":
+            return _unknown_kind(error["ctx"]["tag"][:LONGEST_KIND], error["ctx"]["expected_tags"])
+        case "union_tag_not_found":
+            return 'the field "kind" is missing, which says what this is'
+        case "model_attributes_type" | "dict_type":
+            return "must be an object" + _as_object(error["input"])
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _unknown_kind(kind: str, expected: str) -> str:
+    """`expected`: the kinds there are, as Pydantic lists them, in quotes with commas between."""
+    close = get_close_matches(kind.lower(), expected.replace("'", "").split(", "), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else "."
+    return f"there is no kind {kind!r}{meant} There are {expected}"
+
+
+def _as_object(value: object) -> str:
+    """How a word that stands in an object's place is meant, mostly."""
+    if not isinstance(value, str) or len(value) > LONGEST_KIND:
+        return ""
+    return f"; a kind without further fields is {json.dumps({'kind': value})}"
 
 
 def _validation_problem(error: RequestValidationError) -> Problem:

@@ -19,11 +19,12 @@ from app.observability import HttpMetrics, RequestContext
 from app.predictions.routes import router as predictions
 from app.settings import Settings
 from app.storage import Storage
-from engine import __version__
+from engine import __version__, kernels
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service over the data folder and the database that `settings` name; the database is migrated."""
+    kernels.use("numpy")  # which predictions are as quick with; a job has a process of its own
     registry = CollectorRegistry()
     context = Context(settings, Database(settings.url), Storage(settings.data), registry)
 

@@ -162,6 +162,7 @@ class Worker:
             scratch=scratch,
             metadata={"job_id": job.id, "model_id": model_id, "dataset_sha256": job.dataset["sha256"]},
             blas_threads=self._settings.blas_threads,
+            kernels=self._settings.kernels,
             memory=self._settings.memory_budget,
             seconds=job.request["limits"]["seconds"],
         )

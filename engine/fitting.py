@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from engine.arrays import Array
+from engine.arrays import Array, Shape
 from engine.encoding import ColumnType, DatasetWarning, InvalidTarget, NoUsableFeature, WarningCode
 from engine.encoding.columns import cast
 from engine.encoding.split import lone_classes, split
@@ -29,8 +29,10 @@ from engine.encoding.target import (
 )
 from engine.evaluation import AnyEvaluation, evaluate
 from engine.goal import GoalSpec, LeftOut, Plan, Rows
+from engine.ids import check_mixup, first_embedding, note_of_ids
+from engine.layers.dense import UnitsSpec
 from engine.members import answers_fit, loss_of, metric_of, note_of
-from engine.model import Model
+from engine.model import Model, model_bytes
 from engine.network import Network, NetworkSpec
 from engine.planning import (
     check_amounts,
@@ -258,19 +260,23 @@ class Fitting:
             raise error.under("training" if error.path[:1] == ("loss",) else "network") from None
         last = ("network", "layers", len(layers) - 1)
         if not answers_fit(layers[-1].out_shape, outputs):
-            raise InvalidSpec(
-                f"the network has outputs of shape {list(layers[-1].out_shape)}, but the target needs "
-                f"{outputs}: leave out the last dense layer's units, or make them fit",
-                last,
-            )
+            raise InvalidSpec(_misfit(head.network, layers[-1].out_shape, outputs), last)
         names = [f"{i}.{name}" for i, layer in enumerate(layers) for name in layer.param_shapes]
         try:
             check_rate_factors(self._spec.rate_factors, names)
+            check_mixup(self._spec.mixup, first_embedding(head.network))
         except InvalidSpec as error:
             raise error.under("training") from None
         if not names:
             raise InvalidSpec("the network has no parameters: there is nothing to train", last)
         return head
+
+    def _ids_note(self) -> str | None:
+        """What the plan says of inputs that an embedding cannot take, if there are any."""
+        embedding = first_embedding(self.network_spec)
+        if embedding is None:
+            return None
+        return note_of_ids(embedding, self.encoder.encode(self._train_rows), self._goal.scaling)
 
     def _check_pretraining(self) -> str | None:
         """What the plan says of pretraining, if there is any and it can work."""
@@ -322,11 +328,25 @@ class Fitting:
             outputs=self.target.outputs,
             loss=self._loss.kind,
             network=network,
-            memory_bytes=network.training_bytes + values * ITEM_BYTES,
+            memory_bytes=values * ITEM_BYTES
+            + network.training_bytes
+            + model_bytes(self.network_spec, self.encoder.width)
+            + network.bytes,  # the model's file
             estimated_seconds=estimated_seconds(network, self._spec, training, validation),
-            notes=[note for note in (self._head.note, note_of(network), self._pretraining_note) if note],
+            notes=list(
+                filter(None, (self._head.note, note_of(network), self._pretraining_note, self._ids_note()))
+            ),
             warnings=self._warnings,
         )
+
+
+def _misfit(network: NetworkSpec, shape: Shape, outputs: int) -> str:
+    """What is wrong with a network whose outputs are not the target's, and what to do."""
+    if isinstance(network.layers[-1], UnitsSpec):
+        advice = "leave out the last dense layer's units, or make them fit"
+    else:
+        advice = f"end with {'a flatten and ' if len(shape) > 1 else ''}a dense layer without units"
+    return f"the network has outputs of shape {list(shape)}, but the target needs {outputs}: {advice}"
 
 
 def estimated_seconds(network: NetworkSummary, spec: TrainingSpec, training: int, validation: int) -> float:

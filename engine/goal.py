@@ -73,7 +73,10 @@ class Plan(BaseModel):
     outputs: int
     loss: str
     network: NetworkSummary
-    memory_bytes: int = Field(description="Estimate: data, parameters, gradients, optimizer slots, buffers.")
+    memory_bytes: int = Field(
+        description="Estimate: data, parameters, gradients, optimizer slots, buffers, and the model that is made at "
+        "the end, while all of that is still there."
+    )
     estimated_seconds: float = Field(description="Rough estimate for all epochs on one core.")
     notes: list[str] = Field(description="What was decided on the way.")
     warnings: list[DatasetWarning]

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from engine.arrays import Array, Shape, size
+from engine.kernels import Mask, chosen
 from engine.losses import LARGEST_LOGARITHM
 from engine.tasks import Link, Task
 
@@ -12,7 +13,6 @@ class Metric:
     """Named figures over the rows since the last `reset`; `update` allocates nothing."""
 
     def __init__(self, *, batch: int, dtype: DTypeLike) -> None:
-        self._ones = np.ones(batch, dtype)
         self._weights = 0.0  # sum over the rows
 
     def reset(self) -> None:
@@ -21,11 +21,10 @@ class Metric:
 
     def update(self, output: Array, target: Array, weight: Array | None) -> None:
         """Add a batch: output and target (rows, *shape), weight (rows,) or None for all ones."""
-        rows = len(output)
-        self._add(output, target, self._ones[:rows] if weight is None else weight)
-        self._weights += rows if weight is None else float(weight.sum())
+        self._add(output, target, weight)
+        self._weights += len(output) if weight is None else float(weight.sum())
 
-    def _add(self, output: Array, target: Array, weight: Array) -> None:
+    def _add(self, output: Array, target: Array, weight: Array | None) -> None:
         """Add the weighted sums of a batch."""
         raise NotImplementedError
 
@@ -39,22 +38,28 @@ class MulticlassAccuracy(Metric):
 
     def __init__(self, *, batch: int, dtype: DTypeLike) -> None:
         super().__init__(batch=batch, dtype=dtype)
-        self._predicted = np.empty(batch, np.intp)
-        self._actual = np.empty(batch, np.intp)
-        self._right = np.empty(batch, dtype)
+        self._kernel = chosen().right_rows
+        self._buffers = np.empty(batch, np.bool_), np.empty((2, batch), np.intp)
         self._right_rows = 0.0
+        self._take_rows(batch)
+
+    def _take_rows(self, rows: int) -> None:
+        """Cut the buffers to `rows`: only when their number changes."""
+        self._rows = rows
+        self._right = self._buffers[0][:rows]
+        self._largest_output, self._largest_target = (indices[:rows] for indices in self._buffers[1])
 
     def reset(self) -> None:
         """Forget all rows."""
         super().reset()
         self._right_rows = 0.0
 
-    def _add(self, output: Array, target: Array, weight: Array) -> None:
-        rows = len(output)
-        predicted = output.argmax(1, self._predicted[:rows])
-        actual = target.argmax(1, self._actual[:rows])
-        right = np.equal(predicted, actual, out=self._right[:rows])
-        self._right_rows += float(np.dot(weight, right))
+    def _add(self, output: Array, target: Array, weight: Array | None) -> None:
+        if len(output) != self._rows:
+            self._take_rows(len(output))
+        self._right_rows += self._kernel(
+            output, target, weight, self._right, self._largest_output, self._largest_target
+        )
 
     def result(self) -> dict[str, float]:
         """The accuracy."""
@@ -73,10 +78,9 @@ class LabelAccuracy(Metric):
         self._labels = labels
         self._threshold = threshold
         self._predicted = np.empty((batch, labels), np.bool_)
-        self._actual = np.empty((batch, labels), np.bool_)
-        self._right = np.empty((batch, labels), dtype)
+        self._right = np.empty((batch, labels), np.bool_)
+        self._all_right = np.empty(batch, np.bool_)
         self._row = np.empty(batch, dtype)
-        self._label_ones = np.ones(labels, dtype)
         self._right_labels = self._right_rows = 0.0
 
     def reset(self) -> None:
@@ -84,21 +88,29 @@ class LabelAccuracy(Metric):
         super().reset()
         self._right_labels = self._right_rows = 0.0
 
-    def _add(self, output: Array, target: Array, weight: Array) -> None:
+    def _add(self, output: Array, target: Array, weight: Array | None) -> None:
         rows = len(output)
         predicted = np.greater(output, self._threshold, out=self._predicted[:rows])
-        actual = np.greater(target, 0.5, out=self._actual[:rows])
-        right = np.equal(predicted, actual, out=self._right[:rows])
-        row = np.dot(right, self._label_ones, out=self._row[:rows])
-        self._right_labels += float(np.dot(weight, row))
+        right = np.greater(target, 0.5, out=self._right[:rows])
+        np.equal(predicted, right, out=right)
         if self._labels > 1:
-            np.equal(row, self._labels, out=row)
-            self._right_rows += float(np.dot(weight, row))
+            all_right = np.logical_and.reduce(right, axis=1, out=self._all_right[:rows])
+            self._right_rows += _weight_of(all_right, weight)
+        if weight is None:
+            self._right_labels += np.count_nonzero(right)
+        else:
+            row = np.add.reduce(right, axis=1, out=self._row[:rows])
+            self._right_labels += float(np.dot(weight, row))
 
     def result(self) -> dict[str, float]:
         """The accuracy, and with several labels the exact match."""
         accuracy = {"accuracy": self._right_labels / (self._weights * self._labels)}
         return accuracy | {"exact_match": self._right_rows / self._weights} if self._labels > 1 else accuracy
+
+
+def _weight_of(rows: Mask, weight: Array | None) -> float:
+    """The sum of the weights of the rows that are true."""
+    return float(np.count_nonzero(rows) if weight is None else np.add.reduce(weight, where=rows))
 
 
 class RegressionErrors(Metric):
@@ -116,39 +128,41 @@ class RegressionErrors(Metric):
         `scale`: what 1 in the answer is in the target's unit, for each output.
         """
         super().__init__(batch=batch, dtype=dtype)
+        self._kernel = chosen().error_sums
         self._logarithms = logarithms
         self._scale = 1.0 if scale is None else np.asarray(scale, np.float64)
-        self._values = np.empty((batch, outputs), dtype)
         self._origin = np.zeros(outputs, dtype)
         self._sums = np.zeros((4, outputs))  # of e^2, |e|, y and y^2, with y counted from the origin
         self._batch_sums = np.empty((4, outputs), dtype)
+        self._buffers = np.empty((batch, outputs), dtype), np.ones(batch, dtype)
+        self._answers = np.empty((batch, outputs) if logarithms else (0, 0), dtype)
+        self._take_rows(batch)
+
+    def _take_rows(self, rows: int) -> None:
+        """Cut the buffers to `rows`: only when their number changes."""
+        self._rows = rows
+        self._values, self._ones = (buffer[:rows] for buffer in self._buffers)
 
     def reset(self) -> None:
         """Forget all rows."""
         super().reset()
         self._sums[:] = 0.0
 
-    def _add(self, output: Array, target: Array, weight: Array) -> None:
+    def _add(self, output: Array, target: Array, weight: Array | None) -> None:
         rows = len(output)
-        output, target = output.reshape(rows, -1), target.reshape(rows, -1)
+        if rows != self._rows:
+            self._take_rows(rows)
+        if output.ndim != 2:
+            output, target = output.reshape(rows, -1), target.reshape(rows, -1)
         if self._weights == 0:
             # Counted from the first row's target, so that a large mean does not drown the variance.
             self._origin[:] = target[0]
-        squared_error, absolute_error, value, squared_value = self._batch_sums
-        values = self._values[:rows]
-        np.subtract(target, self._origin, out=values)
-        np.dot(weight, values, out=value)
-        np.square(values, out=values)
-        np.dot(weight, values, out=squared_value)
         if self._logarithms:
-            np.clip(output, -LARGEST_LOGARITHM, LARGEST_LOGARITHM, out=values)
-            output = np.exp(values, out=values)
-        np.subtract(output, target, out=values)
-        np.abs(values, out=values)
-        np.dot(weight, values, out=absolute_error)
-        np.square(values, out=values)
-        np.dot(weight, values, out=squared_error)
-        self._sums += self._batch_sums
+            output = np.clip(output, -LARGEST_LOGARITHM, LARGEST_LOGARITHM, out=self._answers[:rows])
+            np.exp(output, out=output)
+        if weight is None:
+            weight = self._ones
+        self._kernel(output, target, weight, self._origin, self._sums, self._batch_sums, self._values)
 
     def result(self) -> dict[str, float]:
         """The errors."""

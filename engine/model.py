@@ -14,7 +14,7 @@ Whoever saves a model may add further entries about it under other keys.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -34,6 +34,7 @@ from engine.losses import LARGEST_LOGARITHM
 from engine.members import answers_fit
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
+from engine.summary import summarize
 from engine.tasks import Link
 
 INFERENCE_BATCHES = (64, 32, 16, 8, 4, 2, 1)
@@ -43,6 +44,8 @@ The bits of a matrix product depend on its shape: every batch has the same numbe
 also depend on a row's place: BLAS kernels work on blocks of rows and treat those at the end differently
 (OpenBLAS on AVX2: places 60 to 63 of 64). A batch is fair if all its places give the same bits.
 """
+INFERENCE_BYTES = 64 * 2**20
+"""Bytes that the buffers of such a batch may take; where one row needs more, rows go through one by one."""
 PROBES = 8
 """Random rows that are sent through all places of a batch, to see whether it is fair."""
 
@@ -91,13 +94,12 @@ class Model:
         self.link: Link = link
         self.target = target
         _check_sizes(network, encoder.width, target.outputs, theta, state)
-        self._network = Network(
-            network, (encoder.width,), batch=INFERENCE_BATCHES[0], rng=np.random.default_rng(0)
-        )
+        batches = _batches(network, encoder.width)
+        self._network = Network(network, (encoder.width,), batch=batches[0], rng=np.random.default_rng(0))
         self._network.theta[:] = theta
         self._network.state[:] = state
         self._lock = Lock()
-        batch = next(batch for batch in INFERENCE_BATCHES if self._is_fair(batch))
+        batch = next(batch for batch in batches if self._is_fair(batch))
         self._batch = np.zeros((batch, encoder.width), np.float32)
 
     def _is_fair(self, batch: int) -> bool:
@@ -195,6 +197,18 @@ class Model:
         return cls.from_bytes(path.read_bytes())
 
 
+def model_bytes(network: NetworkSpec, width: int) -> int:
+    """Bytes of memory that a model with this resolved network holds, for encoded rows of `width` numbers."""
+    batch = _batches(network, width)[0]
+    return summarize(network, (width,), batch=batch, slots=0).training_bytes
+
+
+def _batches(network: NetworkSpec, width: int) -> Sequence[int]:
+    """The inference batches whose buffers `INFERENCE_BYTES` hold, and in any case that of one row."""
+    a_row = 4 * sum(layer.buffer_values() for layer in network.build((width,)))
+    return [batch for batch in INFERENCE_BATCHES if batch == 1 or batch * a_row <= INFERENCE_BYTES]
+
+
 def _check_sizes(network: NetworkSpec, width: int, outputs: int, theta: Array, state: Array) -> None:
     """Compare before anything is allocated: a small file may describe a network of any size."""
     layers = network.build((width,))
@@ -224,7 +238,7 @@ def _file(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
         start = stop
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    payload = [values.astype("<f4").tobytes() for values in tensors.values()]
+    payload = [values.astype("<f4", copy=False).data for values in tensors.values()]
     return b"".join([len(text).to_bytes(8, "little"), text, *payload])
 
 

@@ -48,9 +48,11 @@ class NetworkSpec(Spec):
         Raises `InvalidSpec` with the path of the layer that cannot take what comes in.
         """
         if self.input_shape is not None and self.input_shape != in_shape:
+            flat = len(in_shape) == 1 and size(in_shape) == size(self.input_shape)
             raise InvalidSpec(
                 f"the network is made for rows of shape {list(self.input_shape)}, "
-                f"but the data has rows of shape {list(in_shape)}",
+                f"but the data has rows of shape {list(in_shape)}: leave this out"
+                + (", and begin with a reshape layer" if flat else ""),
                 ("input_shape",),
             )
         try:

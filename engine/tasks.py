@@ -90,7 +90,9 @@ def fit_head(network: NetworkSpec, task: Task, loss: AnyLoss, outputs: int) -> H
 def _check_loss(loss: AnyLoss, task: Task, outputs: int) -> None:
     if task not in loss.tasks:
         raise InvalidSpec(
-            f"{loss.kind} is not a loss for {task}; it is one for {', '.join(sorted(loss.tasks))}", ("loss",)
+            f"{loss.kind} is not a loss for {task}; it is one for {', '.join(sorted(loss.tasks))}. "
+            f"Left out, it is {DEFAULT_LOSS[task].kind}",
+            ("loss",),
         )
     try:
         build_loss(loss, task, (outputs,), batch=1, dtype=np.dtype(np.float32))
@@ -157,7 +159,8 @@ def _on_answers(network: NetworkSpec, task: Task, loss: AnyLoss, last: LayerSpec
         if last.kind != link:
             raise InvalidSpec(
                 f"with {loss.kind} as the loss of a {task} task the network must end with {link}, "
-                "so that its outputs are probabilities"
+                f"so that its outputs are probabilities; {DEFAULT_LOSS[task].kind}, the loss if it is left out, "
+                "needs none"
             )
         return Head(
             network, "identity", f"the last {last.kind} runs as a layer: {loss.kind} takes probabilities"

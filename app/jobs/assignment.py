@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from engine.encoding import ColumnType
 from engine.goal import GoalSpec
+from engine.kernels import Choice
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec
 
@@ -42,5 +43,6 @@ class Run(BaseModel):
     scratch: Path  # a folder for unfinished files, which the worker holds
     metadata: dict[str, str]  # kept in the model's file
     blas_threads: int
+    kernels: Choice
     memory: int  # bytes
     seconds: float | None

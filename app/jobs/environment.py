@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine import __version__
+from engine import __version__, kernels
 
 
 def environment(libraries: ThreadpoolController) -> dict[str, Any]:
-    """Versions, processor and BLAS of this process, with the threads that BLAS has now."""
+    """Versions, processor, kernels and BLAS of this process, with the threads that BLAS has now."""
     blas = [library for library in libraries.info() if library["user_api"] == "blas"]
     return {
         "engine": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "kernels": kernels.chosen().NAME,
         "machine": platform.machine(),
         "blas": [
             {

@@ -27,6 +27,7 @@ from app.jobs.environment import environment
 from app.jobs.planner import fitting_of
 from app.problems import Problem
 from app.storage import Storage, publish
+from engine import kernels
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
 from engine.spec import InvalidSpec
@@ -60,6 +61,7 @@ def train(pipe: Connection, stop: c_byte) -> None:
         return
     with _failures_told(pipe):
         limit_memory(run.memory)
+        kernels.use(run.kernels)
         with BLAS.limit(limits=run.blas_threads, user_api="blas"):
             fitting = fitting_of(run.assignment)
             _follow(fitting.run(), pipe, stop, run.seconds)

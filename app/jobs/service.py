@@ -72,7 +72,7 @@ def plan(database: Database, settings: Settings, request: JobRequest) -> Planned
     if planned.plan.memory_bytes > settings.memory_budget:
         raise Invalid.at(
             "/network_id" if request.network_id else "/network",
-            f"training needs about {planned.plan.memory_bytes:,} bytes, more than the budget of "
+            f"training needs {_about(planned.plan.memory_bytes)} bytes, more than the budget of "
             f"{settings.memory_budget:,}: take fewer units or a smaller batch",
             code="too_large_for_memory",
         )
@@ -109,16 +109,30 @@ def _dataset(session: Session, dataset_id: str, pointer: str) -> DatasetDetail:
 
 
 def _seen_from(request: JobRequest, problem: Invalid) -> Invalid:
-    """The planner speaks of `network`; where the request named one by id, that field is to blame."""
-    if request.network_id is None:
+    """The planner speaks of `network`; where the request named one by id or none, it does not stand there."""
+    if request.network is not None:
         return problem
     errors = [
-        FieldError(pointer="/network_id", detail=f"{error.pointer.removeprefix('/network')}: {error.detail}")
-        if error.pointer.startswith("/network/")
-        else error
+        _outside(request, error) if error.pointer.startswith("/network/") else error
         for error in problem.errors
     ]
     return Invalid(errors[0].detail if errors else problem.detail, errors, code=problem.code)
+
+
+def _outside(request: JobRequest, error: FieldError) -> FieldError:
+    """An error of a network that is not in the request."""
+    if request.network_id is not None:
+        place = error.pointer.removeprefix("/network")
+        return FieldError(pointer="/network_id", detail=f"{place}: {error.detail}")
+    return FieldError(
+        pointer="/network",
+        detail=f"{error.detail}; that is, the recommended network does not suit: give one that does",
+    )
+
+
+def _about(size: int) -> str:
+    """A number of bytes for people to read, who need no more than 18 digits."""
+    return f"about {size:,}" if size < 10**18 else "more than 10^18"
 
 
 def create(session: Session, planned: Planned) -> Job:

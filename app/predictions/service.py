@@ -21,7 +21,7 @@ from engine.encoding import Feature, InvalidTarget, InvalidValue, UnreadableTabl
 from engine.encoding.columns import cast
 from engine.encoding.records import frame_from_records, frame_from_rows
 from engine.evaluation import AnyEvaluation, evaluate
-from engine.model import Model
+from engine.model import Model, model_bytes
 from engine.planning import with_values
 
 
@@ -86,14 +86,15 @@ def evaluate_on(context: Context, ref: str, dataset_id: str) -> Evaluated:
 def _load(context: Context, found: ModelItem) -> Model:
     """The model, from memory or from its file."""
 
-    def load() -> Model:
+    def load() -> tuple[Model, int]:
         data = context.storage.model(found.id).read_bytes()
         if sha256(data).hexdigest() != found.sha256:
             raise RuntimeError(f"the file of {found.id} is damaged")
-        return Model.from_bytes(data)
+        model = Model.from_bytes(data)
+        return model, model_bytes(model.network, model.encoder.width)
 
     try:
-        return context.loaded.get(found.id, 2 * found.bytes, load)  # parameters and gradients
+        return context.loaded.get(found.id, load)
     except FileNotFoundError:
         raise NotFound(f"model {found.id} has just been deleted") from None
 

@@ -1,15 +1,19 @@
 """This engine, as the service trains: through the Trainer, with the loss's value and the metric of each batch."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from cases import Case, Floats, Part
 
+from engine import kernels
 from engine.losses import CrossEntropySpec, MseSpec
 from engine.metrics import metric_for
 from engine.network import Network, NetworkSpec
 from engine.randomness import Randomness
 from engine.training import Examples, NoValidation, Trainer, TrainingSpec
+
+kernels.use(os.environ["BACKPROPD_KERNELS"])
 
 
 def trainer(case: Case) -> Iterator[int]:

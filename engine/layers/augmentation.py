@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from engine.arrays import Array, Shape
+from engine.layers.axes import check_images
 from engine.layers.base import Layer, LayerSpec
-from engine.spec import InvalidSpec
 
 
 class AugmentationSpec(LayerSpec):
@@ -18,10 +18,7 @@ class AugmentationSpec(LayerSpec):
 
     def check(self, in_shape: Shape) -> None:
         """Raise `InvalidSpec` unless images come in."""
-        if len(in_shape) != 3:
-            raise InvalidSpec(
-                f"{self.kind} takes images (height, width, channels), but {list(in_shape)} comes in"
-            )
+        check_images(self.kind, in_shape)
 
 
 class Augmentation(Layer):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DEEPEST = 16
 """Levels of layers within layers, at most."""
+MOST_VALUES = 10**1000
+"""Numbers that a row may have anywhere, at most: no memory holds it, and Python can still write it down."""
 
 
 def build_chain(specs: Sequence[LayerSpec], in_shape: Shape) -> list[Layer]:
@@ -24,9 +26,12 @@ def build_chain(specs: Sequence[LayerSpec], in_shape: Shape) -> list[Layer]:
     layers: list[Layer] = []
     for i, spec in enumerate(specs):
         try:
-            layers.append(spec.build(layers[-1].out_shape if layers else in_shape))
+            layer = spec.build(layers[-1].out_shape if layers else in_shape)
         except InvalidSpec as error:
             raise error.under(i) from None
+        if size(layer.out_shape) > MOST_VALUES:
+            raise InvalidSpec("makes rows of more than 10^1000 numbers, which no memory holds", (i,))
+        layers.append(layer)
     return layers
 
 
@@ -220,7 +225,8 @@ class ResidualSpec(CombinatorSpec):
         if body.out_shape != shortcut.out_shape:
             raise InvalidSpec(
                 f"the layers make {list(body.out_shape)} of {list(in_shape)}, the shortcut "
-                f"{list(shortcut.out_shape)}: both must be the same to be added",
+                f"{list(shortcut.out_shape)}: to be added they must be the same, so change the layers, or give a "
+                "shortcut with layers that make what they make",
                 ("shortcut",),
             )
         return Residual(body, shortcut)

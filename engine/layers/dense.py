@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from engine.arrays import Array, Shape
 from engine.initializers import AnyInitializer, GlorotUniformSpec, NormalSpec
+from engine.kernels import chosen
 from engine.layers.base import Layer, WeightedSpec
 from engine.spec import InvalidSpec
 
@@ -97,6 +98,7 @@ class Dense(Layer):
         """Allocate y and dx, and the row of ones that sums db."""
         self._W, self._dW = params["W"], grads["W"]
         self._b, self._db = params.get("b"), grads.get("b")
+        self._add_bias = chosen().add_bias
         self._buffers = (
             np.empty((batch, *self.out_shape), dtype),
             np.empty((batch, *self.in_shape), dtype),
@@ -141,7 +143,7 @@ class Dense(Layer):
         self._x = x
         y = np.dot(x, self._W, out=self._y)  # np.matmul calls the same BLAS, 0.5 us later
         if self._b is not None:
-            y += self._b
+            self._add_bias(y, self._b)
         return y
 
     def backward(self, dy: Array) -> Array:
@@ -187,7 +189,7 @@ class NtpDense(Dense):
         y = np.dot(x, self._W, out=self._y)
         y *= self.scale
         if self._b is not None:
-            y += self._b
+            self._add_bias(y, self._b)
         return y
 
     def backward(self, dy: Array) -> Array:

@@ -35,7 +35,7 @@ class LocalResponseNormalizationSpec(LayerSpec):
         le=1023,
         description="Channels in the sum: c itself and as many on both sides, with an even n one more above.",
     )
-    k: float = Field(2.0, gt=0, le=1e6, description="What the strength is without any response.")
+    k: float = Field(2.0, ge=1e-3, le=1e6, description="What the strength is without any response.")
     alpha: float = Field(1e-4, ge=0, le=1e6, description="How much the squared responses weigh.")
     beta: float = Field(0.75, ge=0, le=10, description="The power of the strength that divides.")
 

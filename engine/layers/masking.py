@@ -4,8 +4,8 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
+from engine.layers.axes import check_series
 from engine.layers.base import LayerSpec, mask_values
-from engine.spec import InvalidSpec
 
 
 class SeriesSpec(LayerSpec):
@@ -21,10 +21,7 @@ class SeriesSpec(LayerSpec):
 
     def check(self, in_shape: Shape) -> None:
         """Raise `InvalidSpec` for rows that are no series."""
-        if len(in_shape) != 2:
-            raise InvalidSpec(
-                f"{self.kind} takes rows of two axes, (steps, features), but {list(in_shape)} comes in"
-            )
+        check_series(self.kind, in_shape)
 
     def mask(self, in_shape: Shape) -> "StepMask | None":
         """What finds the padding, if there may be any."""

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
+from engine.layers.axes import check_images
 from engine.layers.base import Layer, LayerSpec
 from engine.spec import InvalidSpec
 
@@ -54,8 +55,9 @@ class PcaColorSpec(LayerSpec):
 
     def build(self, in_shape: Shape) -> "PcaColor":
         """Build for images of three channels; raises `InvalidSpec` for other rows."""
-        if len(in_shape) != 3 or in_shape[2] != 3:
-            raise InvalidSpec(f"pca_color takes images (height, width, 3), but {list(in_shape)} comes in")
+        check_images(self.kind, in_shape)
+        if in_shape[2] != 3:
+            raise InvalidSpec(f"pca_color takes images of three colours, but {list(in_shape)} comes in")
         return PcaColor(in_shape, self)
 
 

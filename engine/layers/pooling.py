@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
+from engine.layers.axes import check_images, check_series
 from engine.layers.base import Layer, LayerSpec, mask_values
 from engine.layers.pixels import pixels
 from engine.layers.pooling_windows import Place, PoolingWindows
@@ -30,10 +31,7 @@ class Pooling2dSpec(LayerSpec):
 
     def windows(self, in_shape: Shape) -> PoolingWindows:
         """The windows over images of `in_shape`; raises `InvalidSpec` where there are none."""
-        if len(in_shape) != 3:
-            raise InvalidSpec(
-                f"{self.kind} takes images (height, width, channels), but {list(in_shape)} comes in"
-            )
+        check_images(self.kind, in_shape)
         vertical, horizontal = (
             windows_along(*axis, self.padding)
             for axis in zip(in_shape[:2], self.pool_size, self.stride or self.pool_size, strict=True)
@@ -53,8 +51,7 @@ class Pooling1dSpec(LayerSpec):
 
         Raises `InvalidSpec` where there are none.
         """
-        if len(in_shape) != 2:
-            raise InvalidSpec(f"{self.kind} takes series (steps, features), but {list(in_shape)} comes in")
+        check_series(self.kind, in_shape)
         steps, features = in_shape
         windows = windows_along(steps, self.pool_size, self.stride or self.pool_size, self.padding)
         return PoolingWindows(windows, Axis(size=1, kernel=1), features)

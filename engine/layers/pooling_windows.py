@@ -11,6 +11,10 @@ from itertools import product
 
 from engine.arrays import Shape
 from engine.layers.sliding import Axis
+from engine.spec import InvalidSpec
+
+MOST_PLACES = 16_384
+"""Places that a window may have: each of them costs several calls."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,16 @@ class PoolingWindows:
     """Windows over images (rows, height, width, channels), one pixel of output each."""
 
     def __init__(self, vertical: Axis, horizontal: Axis, channels: int) -> None:
+        """Raises `InvalidSpec` for windows of more than `MOST_PLACES`."""
         self.in_shape: Shape = (vertical.size, horizontal.size, channels)
         self.out_shape: Shape = (vertical.outputs, horizontal.outputs, channels)
         self.size = vertical.kernel * horizontal.kernel
+        if self.size > MOST_PLACES:
+            raise InvalidSpec(
+                f"a window of {self.size} places is too large, {MOST_PLACES} are allowed: pool in several steps, or "
+                "over all of the image",
+                ("pool_size",),
+            )
         self.overlapping = vertical.kernel > vertical.stride or horizontal.kernel > horizontal.stride
         self.covering = covers(vertical) and covers(horizontal)
         self._vertical, self._horizontal = vertical, horizontal

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from engine.arrays import Array, Shape
 from engine.initializers import AnyInitializer, HeNormalSpec, LecunNormalSpec
+from engine.kernels import chosen
 from engine.layers.activations import Activation, ActivationSpec
 
 
@@ -35,24 +36,28 @@ class Relu(Activation):
     buffers, masks = 2, 1
 
     def allocate(self, shape: Shape, dtype: np.dtype[np.floating]) -> None:
-        """Allocate the output, the zeros to compare with (a scalar would not be vectorised) and the mask."""
+        """Allocate the output, and what the kernels work with: zeros and a mask."""
+        self._kernels = chosen()
+        self._zero = np.zeros((), dtype)
         self._buffers = np.empty(shape, dtype), np.zeros(shape, dtype), np.empty(shape, np.bool_)
         self._take_rows(shape[0])
 
     def _take_rows(self, rows: int) -> None:
         """Cut the buffers to `rows`: only when their number changes."""
         self._rows = rows
-        self._y, self._zeros, self._positive = (buffer[:rows] for buffer in self._buffers)
+        y, zeros, positive = self._buffers
+        self._y, self._zeros, self._positive = y[:rows], zeros[:rows], positive[:rows]
 
     def forward(self, x: Array, train: bool) -> Array:
         """a = max(0, z)."""
         if len(x) != self._rows:
             self._take_rows(len(x))
-        return np.maximum(x, self._zeros, out=self._y)
+        self._kernels.relu(x, self._y, self._zeros)
+        return self._y
 
     def backward(self, dy: Array) -> Array:
         """f'(z) = 1 where a > 0, else 0, also at z = 0."""
-        dy *= np.greater(self._y, self._zeros, out=self._positive)
+        self._kernels.relu_gradient(self._y, dy, self._zero, self._positive)
         return dy
 
 

@@ -35,7 +35,8 @@ class ReshapeSpec(LayerSpec):
         out_shape = tuple(missing if side == -1 else side for side in self.shape)
         if size(out_shape) != size(in_shape):
             raise InvalidSpec(
-                f"rows of {list(in_shape)} hold {size(in_shape)} numbers, which do not fill {list(self.shape)}",
+                f"rows of {list(in_shape)} hold {size(in_shape)} numbers, which do not fill {list(self.shape)}; "
+                "one side may be -1: whatever is left for it",
                 ("shape",),
             )
         return Reshape(in_shape, out_shape)

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
+from engine.layers.axes import check_images
 from engine.layers.conv import Conv, ConvSpec
 from engine.layers.conv_base import Geometry
 from engine.layers.sliding import Axis, Margin, Margins2d, Pair, Rule
@@ -48,10 +49,7 @@ class TransposedConv2dSpec(ConvSpec):
 
     def build(self, in_shape: Shape) -> "TransposedConv":
         """Build for images (H, W, C); raises `InvalidSpec` where the fields do not fit each other or the image."""
-        if len(in_shape) != 3:
-            raise InvalidSpec(
-                f"transposed_conv2d takes images (height, width, channels), but {list(in_shape)} comes in"
-            )
+        check_images(self.kind, in_shape)
         self.check_groups(in_shape[2])
         down, along = (self._axis(axis, in_shape[axis]) for axis in (0, 1))
         geometry = Geometry(down, along, self.filters, in_shape[2], self.groups)

@@ -7,12 +7,11 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape, size
+from engine.layers.axes import check_images, check_series
 from engine.layers.base import Layer, LayerSpec
 from engine.layers.interpolation import LinearInterpolation
 from engine.layers.pixels import pixels
-from engine.layers.pooling_windows import PoolingWindows
-from engine.layers.sliding import Axis, Pair, Side
-from engine.spec import InvalidSpec
+from engine.layers.sliding import Pair, Side
 
 
 class Upsampling2dSpec(LayerSpec):
@@ -33,15 +32,12 @@ class Upsampling2dSpec(LayerSpec):
 
     def build(self, in_shape: Shape) -> Layer:
         """Build for images; raises `InvalidSpec` for other rows."""
-        if len(in_shape) != 3:
-            raise InvalidSpec(
-                f"upsampling2d takes images (height, width, channels), but {list(in_shape)} comes in"
-            )
+        check_images(self.kind, in_shape)
         height, width, channels = in_shape
         out_shape = (height * self.factor[0], width * self.factor[1], channels)
         if self.interpolation == "bilinear":
             return BilinearUpsampling(in_shape, out_shape)
-        return NearestUpsampling(in_shape, out_shape, blocks(out_shape, self.factor))
+        return NearestUpsampling(in_shape, out_shape, in_shape, self.factor)
 
 
 class Upsampling1dSpec(LayerSpec):
@@ -55,26 +51,23 @@ class Upsampling1dSpec(LayerSpec):
 
     def build(self, in_shape: Shape) -> "NearestUpsampling":
         """Build for series; raises `InvalidSpec` for other rows."""
-        if len(in_shape) != 2:
-            raise InvalidSpec(f"upsampling1d takes series (steps, features), but {list(in_shape)} comes in")
+        check_series(self.kind, in_shape)
         steps, features = in_shape
         out_shape = (steps * self.factor, features)
-        return NearestUpsampling(in_shape, out_shape, blocks((out_shape[0], 1, features), (self.factor, 1)))
-
-
-def blocks(image: Shape, factor: tuple[int, int]) -> PoolingWindows:
-    """The blocks of pixels of a large image that come from one pixel each."""
-    height, width, channels = image
-    vertical, horizontal = Axis(height, factor[0], factor[0]), Axis(width, factor[1], factor[1])
-    return PoolingWindows(vertical, horizontal, channels)
+        return NearestUpsampling(in_shape, out_shape, (1, steps, features), (1, self.factor))
 
 
 class NearestUpsampling(Layer):
-    """Every place of a block gets its pixel: the transpose of a pooling that sums."""
+    """Copies each pixel along its row, then each row of pixels down the image."""
 
-    def __init__(self, in_shape: Shape, out_shape: Shape, windows: PoolingWindows) -> None:
+    def __init__(self, in_shape: Shape, out_shape: Shape, image: Shape, factor: tuple[int, int]) -> None:
+        """`image`: what comes in, as (height, width, channels)."""
         super().__init__(in_shape, out_shape)
-        self.blocks = windows
+        height, width, channels = self._image = image
+        self._down, self._along = factor
+        self._wide: Shape = (height, width, self._along, channels)
+        self._lines: Shape = (height, size(self._wide[1:]))
+        self._tall: Shape = (height, self._down, self._lines[1])
 
     def bind(
         self,
@@ -86,35 +79,41 @@ class NearestUpsampling(Layer):
         dtype: np.dtype[np.floating],
         rng: np.random.Generator,
     ) -> None:
-        """Allocate y, dx, and the gradients at one place of all blocks."""
-        self.places = self.blocks.places()
-        self._y = np.empty((batch, *self.blocks.in_shape), dtype)
-        self._dx = np.empty((batch, *self.blocks.out_shape), dtype)
+        """Allocate y, dx, the image stretched in its width alone, and the gradients at one of its copies."""
+        self._y = np.empty((batch, *self._tall), dtype)
+        self._v = np.empty((batch, *self._wide), dtype)
+        self._dx = np.empty((batch, *self._image), dtype)
         self._t = np.empty_like(self._dx)
 
     def forward(self, x: Array, train: bool) -> Array:
-        """y = x of the block, at each of its places."""
+        """v = x, as often as the image becomes wider; y = v, as often as it becomes higher."""
         rows = len(x)
-        y, x = self._y[:rows], x.reshape(rows, *self.blocks.out_shape)
-        for place in self.places:
-            np.copyto(pixels(y)[:, *place.inside], pixels(x))
+        y, v, x = self._y[:rows], self._v[:rows], x.reshape(rows, *self._image)
+        for copy in range(self._along):
+            np.copyto(pixels(v)[..., copy], pixels(x))
+        lines = pixels(v.reshape(rows, *self._lines))
+        for copy in range(self._down):
+            np.copyto(pixels(y)[..., copy], lines)
         return y.reshape(rows, *self.out_shape)
 
     def backward(self, dy: Array) -> Array:
-        """dC/dx = sum of dC/dy over the block."""
+        """dv = the sum of dC/dy over the copies of a row; dC/dx = the sum of dv over those of a pixel."""
         rows = len(dy)
-        dx, t = self._dx[:rows], self._t[:rows]
+        dx, t, dv = self._dx[:rows], self._t[:rows], self._v[:rows]
         if self.input_gradient:
-            dy = dy.reshape(rows, *self.blocks.in_shape)
+            dy, lines = dy.reshape(rows, *self._tall), dv.reshape(rows, *self._lines)
+            np.copyto(lines, dy[:, :, 0])
+            for copy in range(1, self._down):
+                lines += dy[:, :, copy]
             dx.fill(0)
-            for place in self.places:
-                np.copyto(pixels(t), pixels(dy)[:, *place.inside])
+            for copy in range(self._along):
+                np.copyto(pixels(t), pixels(dv)[..., copy])
                 dx += t
         return dx.reshape(rows, *self.in_shape)
 
     def buffer_values(self) -> int:
-        """Also the gradients at one place."""
-        return super().buffer_values() + size(self.in_shape)
+        """Also the stretched image, and the gradients at one copy."""
+        return super().buffer_values() + size(self._wide) + size(self._image)
 
 
 class BilinearUpsampling(Layer):

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape
+from engine.layers.axes import check_images, check_series
 from engine.layers.base import Layer, LayerSpec
 from engine.layers.pixels import pixels
 from engine.layers.sliding import Margins, Margins2d
-from engine.spec import InvalidSpec
 
 SOURCE = "Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning, section 2"
 
@@ -33,10 +33,7 @@ class ZeroPadding2dSpec(LayerSpec):
 
     def build(self, in_shape: Shape) -> "ZeroPadding":
         """Build for images; raises `InvalidSpec` for other rows."""
-        if len(in_shape) != 3:
-            raise InvalidSpec(
-                f"zero_padding2d takes images (height, width, channels), but {list(in_shape)} comes in"
-            )
+        check_images(self.kind, in_shape)
         return ZeroPadding(in_shape, self.padding)
 
 
@@ -53,8 +50,7 @@ class ZeroPadding1dSpec(LayerSpec):
 
     def build(self, in_shape: Shape) -> "ZeroPadding":
         """Build for series; raises `InvalidSpec` for other rows."""
-        if len(in_shape) != 2:
-            raise InvalidSpec(f"zero_padding1d takes series (steps, features), but {list(in_shape)} comes in")
+        check_series(self.kind, in_shape)
         return ZeroPadding(in_shape, (self.padding,))
 
 

@@ -49,7 +49,8 @@ class LossSpec(Spec):
 class Loss:
     """A built loss; it owns its buffers, so it is single-threaded, and allocates nothing in a call.
 
-    A concrete loss defines l_r and its gradient; the weighted mean over the rows is here.
+    A concrete loss defines l_r and its gradient, in `losses` and `slopes` or, all at once, in `cost` and
+    `descend`; the weighted mean over the rows is here.
     """
 
     share = 1.0
@@ -57,9 +58,9 @@ class Loss:
 
     def __init__(self, shape: Shape, batch: int, dtype: np.dtype[np.floating]) -> None:
         self._width = size(shape)
-        self._row_losses = np.empty(batch, dtype)
-        self._row_factors = np.empty((batch, 1), dtype)
-        self._ones = np.ones(batch, dtype)
+        self._vectors = np.ones(batch, dtype), np.empty(batch, dtype)
+        self._slope_factor = np.empty((), dtype)
+        self.take_rows(batch)
 
     def __call__(self, output: Array, target: Array, weight: Array | None, d_output: Array) -> float:
         """The weighted mean C over the rows; overwrites `d_output` with dC/d(output).
@@ -68,35 +69,50 @@ class Loss:
         different arrays. `weight`: (rows,), not negative, or None for all ones. Weights that sum to 0
         give the loss 0 and the gradient 0.
         """
-        z, y, d = self._flat(output), self._flat(target), self._flat(d_output)
-        mean = self.value(z, y, weight)
-        self.slopes(z, y, d)
-        if weight is None:
-            d *= self.share / len(d)
-            return mean
-        factors = self._row_factors[: len(d)]
-        total = self._sum(weight)
-        np.multiply(weight[:, None], self.share / total if total else 0.0, out=factors)
-        d *= factors
-        return mean
+        if output.ndim != 2:
+            output, target, d_output = (self._flat(values) for values in (output, target, d_output))
+        total = self._total(len(output), weight)
+        if total == 0:
+            d_output.fill(0)
+            return 0.0
+        self._slope_factor[()] = self.share / total
+        return self.descend(output, target, weight, self._slope_factor, d_output) / total
 
     def value(self, output: Array, target: Array, weight: Array | None) -> float:
         """The weighted mean C over the rows, without the gradient."""
-        losses = self._row_losses[: len(output)]
-        self.losses(self._flat(output), self._flat(target), losses)
-        if weight is None:
-            return self._sum(losses) / len(losses)
-        total = self._sum(weight)
-        return float(np.dot(weight, losses)) / total if total else 0.0
+        total = self._total(len(output), weight)
+        return self.cost(self._flat(output), self._flat(target), weight) / total if total else 0.0
+
+    def take_rows(self, rows: int) -> None:
+        """Cut the buffers to `rows`: only when their number changes, since a cut costs as much as a small sum."""
+        self._rows = rows
+        self._ones, self._losses = (vector[:rows] for vector in self._vectors)
+
+    def _total(self, rows: int, weight: Array | None) -> float:
+        """sum_r w_r; all buffers are then cut to these rows."""
+        if rows != self._rows:
+            self.take_rows(rows)
+        return rows if weight is None else float(np.dot(self._ones, weight))
 
     def _flat(self, values: Array) -> Array:
-        return values if values.ndim == 2 else values.reshape(-1, self._width)
+        return values.reshape(-1, self._width)
 
-    def _sum(self, values: Array) -> float:
-        return float(np.dot(self._ones[: len(values)], values))
+    def cost(self, z: Array, y: Array, weight: Array | None) -> float:
+        """sum_r w_r l_r for outputs `z` and targets `y`, both (rows, width), and weights (rows,) or None."""
+        self.losses(z, y, self._losses)
+        return float(np.dot(self._ones if weight is None else weight, self._losses))
+
+    def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
+        """`cost`; fills `out` (rows, width) with factor w_r dl_r/dz / share, where `factor` has no axes."""
+        cost = self.cost(z, y, weight)
+        self.slopes(z, y, out)
+        out *= factor
+        if weight is not None:
+            out *= weight[:, None]
+        return cost
 
     def losses(self, z: Array, y: Array, out: Array) -> None:
-        """Fill `out` (rows,) with l_r for outputs `z` and targets `y`, both (rows, width)."""
+        """Fill `out` (rows,) with l_r."""
         raise NotImplementedError
 
     def slopes(self, z: Array, y: Array, out: Array) -> None:

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from engine.arrays import Array, Shape
+from engine.arrays import Array, Shape, size
+from engine.kernels import chosen
 from engine.layers.activations import odds
 from engine.losses.base import ElementLoss, Loss, LossSpec, Takes
 from engine.spec import InvalidSpec
@@ -93,37 +94,31 @@ class CrossEntropySpec(LossSpec):
 
 
 class CrossEntropy(Loss):
-    """l = log s - sum_k y_k (z_k - m), with m = max z and s = sum_k e^(z_k - m): nothing overflows."""
+    """l = log s - sum_k y_k (z_k - m), with m = max z and s = sum_k e^(z_k - m): nothing overflows.
+
+    Its slope is p_k - y_k with p_k = e^(z_k - m) / s.
+    """
 
     def __init__(self, shape: Shape, batch: int, dtype: np.dtype[np.floating]) -> None:
+        self._scratch = np.empty((batch, size(shape)), dtype), np.empty((batch, 1), dtype)
         super().__init__(shape, batch, dtype)
+        self._kernel = chosen().cross_entropy
         self._column = np.ones((self._width, 1), dtype)
-        s = np.empty((batch, 1), dtype)
-        self._buffers = np.empty((batch, self._width), dtype), s, s[:, 0], np.empty(batch, dtype)
-        self._take_rows(batch)
+        self._one = np.ones((), dtype)
 
-    def _take_rows(self, rows: int) -> None:
-        """Cut the buffers to `rows`: only when their number changes, since a cut costs as much as a small sum."""
-        self._rows = rows
-        self._e, self._s, self._flat_s, self._log_s = (buffer[:rows] for buffer in self._buffers)
+    def take_rows(self, rows: int) -> None:
+        """Cut also the scratch."""
+        super().take_rows(rows)
+        self._slopes, self._s = (buffer[:rows] for buffer in self._scratch)
 
-    def losses(self, z: Array, y: Array, out: Array) -> None:
+    def cost(self, z: Array, y: Array, weight: Array | None) -> float:
         """log s - sum_k y_k (z_k - m)."""
-        if len(z) != self._rows:
-            self._take_rows(len(z))
-        e = self._e
-        np.maximum.reduce(z, axis=1, keepdims=True, out=self._s)
-        np.subtract(z, self._s, out=e)
-        np.vecdot(e, y, out=out)
-        np.exp(e, out=e)
-        np.dot(e, self._column, out=self._s)
-        np.log(self._flat_s, out=self._log_s)
-        np.subtract(self._log_s, out, out=out)
+        return self.descend(z, y, weight, self._one, self._slopes)
 
-    def slopes(self, z: Array, y: Array, out: Array) -> None:
-        """p_k - y_k with p_k = e^(z_k - m) / s."""
-        np.divide(self._e, self._s, out=out)
-        out -= y
+    def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
+        """The same, and p_k - y_k."""
+        weighted, weight = weight is not None, self._ones if weight is None else weight
+        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._s, self._column)
 
 
 class KlDivergenceSpec(LossSpec):
@@ -154,14 +149,14 @@ class KlDivergence(CrossEntropy):
         self._log_y = np.empty((batch, self._width), dtype)
         self._smallest = np.finfo(dtype).tiny
 
-    def losses(self, z: Array, y: Array, out: Array) -> None:
-        """log s - sum_k y_k (z_k - m) + sum_k y_k log y_k."""
-        super().losses(z, y, out)
-        log_y, negative_entropy = self._log_y[: len(z)], self._log_s
+    def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
+        """log s - sum_k y_k (z_k - m) + sum_k y_k log y_k, and p_k - y_k."""
+        cross_entropy = super().descend(z, y, weight, factor, out)
+        log_y, negative_entropies = self._log_y[: len(y)], self._losses
         np.maximum(y, self._smallest, out=log_y)
         np.log(log_y, out=log_y)
-        np.vecdot(y, log_y, out=negative_entropy)
-        out += negative_entropy
+        np.vecdot(y, log_y, out=negative_entropies)
+        return cross_entropy + float(np.dot(self._ones if weight is None else weight, negative_entropies))
 
 
 def smoothed(
@@ -185,18 +180,26 @@ class SmoothedLoss(Loss):
         batch: int,
         dtype: np.dtype[np.floating],
     ) -> None:
+        self._loss, self._keep, self._spread = loss, keep, spread
         super().__init__(shape, batch, dtype)
         self.share = loss.share
-        self._loss, self._keep, self._spread = loss, keep, spread
         self._targets = np.empty((batch, self._width), dtype)
 
-    def losses(self, z: Array, y: Array, out: Array) -> None:
-        """l(z, y')."""
-        targets = self._targets[: len(z)]
-        np.multiply(y, self._keep, out=targets)
-        targets += self._spread
-        self._loss.losses(z, targets, out)
+    def take_rows(self, rows: int) -> None:
+        """Also in the loss within."""
+        super().take_rows(rows)
+        self._loss.take_rows(rows)
 
-    def slopes(self, z: Array, y: Array, out: Array) -> None:
-        """dl(z, y')/dz."""
-        self._loss.slopes(z, self._targets[: len(z)], out)
+    def cost(self, z: Array, y: Array, weight: Array | None) -> float:
+        """l(z, y')."""
+        return self._loss.cost(z, self._smooth(y), weight)
+
+    def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
+        """l(z, y') and dl(z, y')/dz."""
+        return self._loss.descend(z, self._smooth(y), weight, factor, out)
+
+    def _smooth(self, y: Array) -> Array:
+        """y'."""
+        targets = np.multiply(y, self._keep, out=self._targets[: len(y)])
+        targets += self._spread
+        return targets

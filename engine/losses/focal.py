@@ -7,8 +7,8 @@ from pydantic import Field
 
 from engine.arrays import Array, Shape
 from engine.layers.activations import odds
-from engine.losses.base import ElementLoss, LossSpec, Takes
-from engine.losses.classification import CrossEntropy, check_classes
+from engine.losses.base import ElementLoss, Loss, LossSpec, Takes
+from engine.losses.classification import check_classes
 from engine.spec import InvalidSpec
 
 
@@ -117,7 +117,7 @@ class Focal(ElementLoss):
         out -= t
 
 
-class FocalClasses(CrossEntropy):
+class FocalClasses(Loss):
     """l = sum_k y_k q_k^gamma c_k with q_k = 1 - p_k and c_k = -log p_k.
 
     With g_k = p_k dl/dp_k = -y_k q_k^gamma (gamma p_k c_k / q_k + 1) its slope is g_k - p_k sum_i g_i.
@@ -127,27 +127,28 @@ class FocalClasses(CrossEntropy):
         super().__init__(shape, batch, dtype)
         self._gamma = gamma
         self._smallest = np.finfo(dtype).tiny
-        self._p, self._q, self._c, self._w = (np.empty_like(self._e) for _ in range(4))
+        self._column = np.ones((self._width, 1), dtype)
+        self._p, self._q, self._c, self._w = (np.empty((batch, self._width), dtype) for _ in range(4))
+        self._s = np.empty((batch, 1), dtype)
 
     def losses(self, z: Array, y: Array, out: Array) -> None:
-        """sum_k w_k c_k with w_k = y_k q_k^gamma."""
-        rows = len(z)
-        p, q, c, w = (array[:rows] for array in (self._p, self._q, self._c, self._w))
-        super().losses(z, y, out)
-        np.divide(self._e[:rows], self._s[:rows], out=p)
+        """sum_k w_k c_k with w_k = y_k q_k^gamma; p is the softmax of z, as in `CrossEntropy`."""
+        p, q, c, w, s = (array[: len(z)] for array in (self._p, self._q, self._c, self._w, self._s))
+        np.maximum.reduce(z, axis=1, keepdims=True, out=s)
+        np.subtract(z, s, out=c)
+        np.exp(c, out=p)
+        np.dot(p, self._column, out=s)
+        p /= s
+        np.log(s, out=s)
+        np.subtract(s, c, out=c)
         np.subtract(1.0, p, out=q)
-        np.maximum.reduce(z, axis=1, out=out)
-        np.subtract(z, out[:, None], out=c)
-        np.subtract(self._log_s[:rows, None], c, out=c)
         np.power(q, self._gamma, out=w)
         w *= y
         np.vecdot(w, c, out=out)
 
     def slopes(self, z: Array, y: Array, out: Array) -> None:
         """g_k - p_k sum_i g_i; where q is 0, so is w, unless gamma is 0."""
-        rows = len(z)
-        p, q, c, g = (array[:rows] for array in (self._p, self._q, self._c, self._w))
-        total = self._s[:rows]
+        p, q, c, g, total = (array[: len(z)] for array in (self._p, self._q, self._c, self._w, self._s))
         np.maximum(q, self._smallest, out=q)
         c /= q
         c *= p

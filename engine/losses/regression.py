@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape
+from engine.kernels import chosen
 from engine.losses.base import ElementLoss, LossSpec
 
 
@@ -35,14 +36,20 @@ class MseSpec(DifferenceSpec):
 class Mse(ElementLoss):
     """element = e^2; its slope is 2 e."""
 
-    def elements(self, z: Array, y: Array, out: Array) -> None:
-        """e^2."""
-        np.subtract(z, y, out=self._difference[: len(z)])
-        np.square(self._difference[: len(z)], out=out)
+    def __init__(self, shape: Shape, batch: int, dtype: np.dtype[np.floating]) -> None:
+        super().__init__(shape, batch, dtype)
+        self._kernel = chosen().squared_errors
+        self._one = np.ones((), dtype)
+        self.share *= 2
 
-    def slopes(self, z: Array, y: Array, out: Array) -> None:
-        """2 e."""
-        np.multiply(self._difference[: len(z)], 2.0, out=out)
+    def cost(self, z: Array, y: Array, weight: Array | None) -> float:
+        """The mean of e^2 over the row's outputs."""
+        return self.descend(z, y, weight, self._one, self._difference[: len(z)])
+
+    def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
+        """The same, and half of its slope: e."""
+        weighted, weight = weight is not None, self._ones if weight is None else weight
+        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._column)
 
 
 class MaeSpec(DifferenceSpec):

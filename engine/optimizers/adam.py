@@ -4,9 +4,11 @@ import math
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 from pydantic import Field
 
-from engine.arrays import Array
+from engine.kernels import chosen
+from engine.network import Segment
 from engine.optimizers.base import DecayingSpec, Views
 from engine.optimizers.moments import AdaptiveMoments, AdaptiveMomentsSpec
 
@@ -30,26 +32,29 @@ class AdamSpec(AdaptiveMomentsSpec):
 class Adam(AdaptiveMoments):
     """theta -= eta (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
 
-    With M = m / (1 - b1), V = v / (1 - b2), s = sqrt(1 - b2) and c = sqrt(1 - b2^t) the scalars fold:
+    With M = m / (1 - b1), V = v / (1 - b2) and r = sqrt((1 - b2^t) / (1 - b2)) the scalars fold:
 
-    sqrt(v / (1 - b2^t)) + eps = (s / c) (sqrt(V) + eps c / s)
-    step = [eta (1 - b1) c / ((1 - b1^t) s)] M / (sqrt(V) + eps c / s)
+    sqrt(v / (1 - b2^t)) + eps = (sqrt(V) + eps r) / r
+    step = [eta (1 - b1) r / (1 - b1^t)] M / (sqrt(V) + eps r)
     """
 
-    def _update(self, views: Views, learning_rate: float) -> None:
-        b1, b2, t = self.spec.beta1, self.spec.beta2, self.step_count
-        s, c = math.sqrt(1 - b2), math.sqrt(1 - b2**t)
-        p, _, slots, (work,) = views
-        self._move_moments(views)
-        np.sqrt(self._squared_scale(slots), out=work)
-        work += self.spec.epsilon * c / s
-        np.divide(slots[0], work, out=work)
-        work *= learning_rate * (1 - b1) * c / ((1 - b1**t) * s)
-        p -= work
+    def bind(self, segments: list[Segment], size: int, dtype: DTypeLike) -> None:
+        """Allocate also the scalars of an update."""
+        super().bind(segments, size, dtype)
+        self._kernel = chosen().adam
+        self._scalars = np.array([self.spec.beta1, self.spec.beta2, 0.0, 0.0], dtype)
+        self._beta1, self._beta2, self._epsilon, self._rate = (self._scalars[i, ...] for i in range(4))
 
-    def _squared_scale(self, slots: tuple[Array, ...]) -> Array:
-        """What the steps are divided by the root of: V."""
-        return slots[1]
+    def _update(self, views: Views, learning_rate: float) -> None:
+        p, g, (m, v), (work,) = views
+        self._scalars[2], self._scalars[3] = self._folded(learning_rate)
+        self._kernel(p, g, m, v, self._beta1, self._beta2, self._epsilon, self._rate, work)
+
+    def _folded(self, learning_rate: float) -> tuple[float, float]:
+        """eps r and the factor of the step."""
+        b1, b2, t = self.spec.beta1, self.spec.beta2, self.step_count
+        ratio = math.sqrt((1 - b2**t) / (1 - b2))
+        return self.spec.epsilon * ratio, learning_rate * (1 - b1) * ratio / (1 - b1**t)
 
 
 class AdamWSpec(AdaptiveMomentsSpec):
@@ -100,6 +105,13 @@ class AmsGrad(Adam):
 
     slot_names: tuple[str, ...] = ("m", "v", "largest_v")
 
-    def _squared_scale(self, slots: tuple[Array, ...]) -> Array:
-        _, v, largest = slots
-        return np.maximum(largest, v, out=largest)
+    def _update(self, views: Views, learning_rate: float) -> None:
+        p, _, (m, v, largest), (work,) = views
+        epsilon, rate = self._folded(learning_rate)
+        self._move_moments(views)
+        np.maximum(largest, v, out=largest)
+        np.sqrt(largest, out=work)
+        work += epsilon
+        np.divide(m, work, out=work)
+        work *= rate
+        p -= work

@@ -12,7 +12,7 @@ from engine.layers.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.global_pooling import GlobalAveragePoolSpec
 from engine.layers.rectifiers import ReluSpec
-from engine.templates.images import Filters, ImageShape, ImageTemplateSpec
+from engine.templates.images import ImageShape, ImageTemplateSpec
 
 
 class ResnetSmallSpec(ImageTemplateSpec):
@@ -32,8 +32,11 @@ class ResnetSmallSpec(ImageTemplateSpec):
     kind: Literal["resnet_small"] = "resnet_small"
     input_shape: ImageShape = (32, 32, 3)
     blocks: int = Field(3, ge=1, le=100, description="Residual blocks in each of the three stages, n.")
-    filters: Filters = Field(
-        16, description="Filters of the first stage; the next ones have twice and four times."
+    filters: int = Field(
+        16,
+        ge=1,
+        le=16_384,
+        description="Filters of the first stage; the next ones have twice and four times.",
     )
 
     def layers(self) -> Iterator[LayerSpec]:

@@ -51,9 +51,14 @@ def _word_or_object(value: object) -> str:
     return "word" if isinstance(value, str) else "object"
 
 
+def _auto_or_object(value: object) -> str:
+    """The same where there is one word: any other is taken for the object's `kind`."""
+    return "word" if value == "auto" else "object"
+
+
 LossChoice = Annotated[
     Annotated[Literal["auto"], Tag("word")] | Annotated[AnyLoss, Tag("object")],
-    Discriminator(_word_or_object),
+    Discriminator(_auto_or_object),
 ]
 RateFactor = Annotated[float, Field(ge=0, le=1e6)]
 ClassWeight = Annotated[float, Field(gt=0, le=1e6)]

@@ -9,35 +9,35 @@ def test_a_value_is_made_once_while_it_is_kept() -> None:
     made = []
     cache: Cache[str] = Cache(10)
     for _ in range(3):
-        assert cache.get("a", 1, lambda: made.append("a") or "value") == "value"
+        assert cache.get("a", lambda: made.append("a") or ("value", 1)) == "value"
     assert made == ["a"]
 
 
 def test_the_least_recently_used_goes_first() -> None:
     cache: Cache[int] = Cache(10)
-    cache.get("a", 5, lambda: 1)
-    cache.get("b", 5, lambda: 1)
-    cache.get("a", 5, lambda: 2)  # used again
-    cache.get("c", 5, lambda: 1)  # b has to go
-    assert cache.get("a", 5, lambda: 3) == 1
-    assert cache.get("b", 5, lambda: 4) == 4
+    cache.get("a", lambda: (1, 5))
+    cache.get("b", lambda: (1, 5))
+    cache.get("a", lambda: (2, 5))  # used again
+    cache.get("c", lambda: (1, 5))  # b has to go
+    assert cache.get("a", lambda: (3, 5)) == 1
+    assert cache.get("b", lambda: (4, 5)) == 4
 
 
 def test_a_value_larger_than_the_capacity_is_not_kept_and_costs_the_others_nothing() -> None:
     cache: Cache[int] = Cache(10)
-    cache.get("small", 5, lambda: 1)
-    assert cache.get("large", 11, lambda: 1) == 1
-    assert cache.get("large", 11, lambda: 2) == 2
-    assert cache.get("small", 5, lambda: 2) == 1
+    cache.get("small", lambda: (1, 5))
+    assert cache.get("large", lambda: (1, 11)) == 1
+    assert cache.get("large", lambda: (2, 11)) == 2
+    assert cache.get("small", lambda: (2, 5)) == 1
 
 
 def test_a_dropped_value_is_made_anew() -> None:
     cache: Cache[int] = Cache(10)
-    cache.get("a", 10, lambda: 1)
+    cache.get("a", lambda: (1, 10))
     cache.drop("a")
     cache.drop("a")
-    assert cache.get("a", 10, lambda: 2) == 2
-    assert cache.get("a", 10, lambda: 3) == 2  # its bytes were given back
+    assert cache.get("a", lambda: (2, 10)) == 2
+    assert cache.get("a", lambda: (3, 10)) == 2  # its bytes were given back
 
 
 def test_many_threads() -> None:
@@ -46,7 +46,7 @@ def test_many_threads() -> None:
     def work(number: int) -> None:
         for i in range(500):
             key = (number + i) % 7
-            assert cache.get(str(key), 5, lambda key=key: key) == key
+            assert cache.get(str(key), lambda key=key: (key, 5)) == key
             if i % 50 == 0:
                 cache.drop(str(key))
 
@@ -55,5 +55,5 @@ def test_many_threads() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    made = [key for key in range(7) if cache.get(str(key), 100, lambda: -1) == -1]
+    made = [key for key in range(7) if cache.get(str(key), lambda: (-1, 100)) == -1]
     assert len(made) >= 3  # at most four of five bytes each fit into twenty

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ CHANGED = {
     "read_seconds": 0.25,
     "memory_budget": 4,
     "blas_threads": 5,
+    "kernels": "numpy",
     "log_level": "debug",
 }
 
@@ -69,6 +71,7 @@ def test_the_child_is_tested_with_every_setting():
         ("read_seconds", "nan"),
         ("memory_budget", "0"),
         ("blas_threads", "0"),
+        ("kernels", "fortran"),
         ("log_level", "loud"),
         ("allow_insecure_bind", "perhaps"),
     ],
@@ -77,6 +80,12 @@ def test_a_wrong_value_is_refused_by_name(name, value):
     with pytest.raises(ValidationError) as caught:
         Settings.load({f"BACKPROPD_{name.upper()}": value})
     assert [error["loc"] for error in caught.value.errors()] == [(name,)]
+
+
+@pytest.mark.skipif(find_spec("numba") is not None, reason="numba is installed")
+def test_compiled_kernels_are_refused_where_they_are_not_installed():
+    with pytest.raises(ValidationError, match="numba is not installed"):
+        Settings(kernels="numba")
 
 
 def test_every_wrong_value_is_named():

@@ -13,6 +13,8 @@ from engine.layers.flatten import FlattenSpec
 from engine.network import Network, NetworkSpec
 from engine.optimizers import AdamSpec
 
+pytestmark = pytest.mark.slow
+
 CASES = all_cases()
 each_layer = pytest.mark.parametrize(
     "case", CASES, ids=[f"{i}-{case.spec.kind}" for i, case in enumerate(CASES)]

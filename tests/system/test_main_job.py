@@ -69,6 +69,7 @@ def test_the_whole_main_job(service, penguins):
     assert model["evaluation"]["accuracy"] >= 0.95
     assert model["lineage"]["seed"] == 3
     assert model["lineage"]["environment"]["blas"]
+    assert model["lineage"]["environment"]["kernels"].split()[0] in {"numpy", "numba"}
     assert model["lineage"]["training"]["best_epoch"] >= 1
     records = [
         {"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": "218", "sex": None, "hat": "red"}

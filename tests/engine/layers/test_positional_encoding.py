@@ -73,5 +73,5 @@ def test_padding_stays_padding(encoding: str) -> None:
 
 @pytest.mark.parametrize("shape", [(), (6,), (2, 3, 6)])
 def test_a_series_is_needed(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidSpec, match="positional_encoding takes rows of two axes"):
+    with pytest.raises(InvalidSpec, match="positional_encoding takes series"):
         PositionalEncodingSpec().build(shape)

@@ -165,5 +165,5 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(InvalidSpec, match="6 features cannot be divided among 4 heads") as error:
         TransformerEncoderSpec(heads=4).build((5, 6))
     assert error.value.path == ("heads",)
-    with pytest.raises(InvalidSpec, match="transformer_encoder takes rows of two axes"):
+    with pytest.raises(InvalidSpec, match="transformer_encoder takes series"):
         TransformerEncoderSpec().build((6,))
