@@ -15,7 +15,12 @@ def trainer(case: Case) -> Iterator[int]:
     hidden = [int(part[1]) for part in case.parts if part[0] == "dense"][:-1]
     kind = MLPClassifier if case.classes else MLPRegressor
     model = kind(
-        hidden, batch_size=case.batch, max_iter=EPOCHS, n_iter_no_change=10**9, alpha=0.0, warm_start=True
+        hidden_layer_sizes=hidden,
+        batch_size=case.batch,
+        max_iter=EPOCHS,
+        n_iter_no_change=10**9,
+        alpha=0.0,
+        warm_start=True,
     )
     warnings.simplefilter("ignore", ConvergenceWarning)
     y = y if case.classes else y.ravel()
