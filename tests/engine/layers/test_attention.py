@@ -173,9 +173,7 @@ def test_weights_are_decayed_and_biases_not() -> None:
 
 @pytest.mark.parametrize("shape", [(), (6,), (2, 3, 6)])
 def test_a_series_is_needed(shape: tuple[int, ...]) -> None:
-    with pytest.raises(
-        InvalidSpec, match=r"multi_head_attention takes series \(steps, features\)"
-    ):
+    with pytest.raises(InvalidSpec, match=r"multi_head_attention takes series \(steps, features\)"):
         MultiHeadAttentionSpec().build(shape)
 
 
