@@ -34,6 +34,7 @@ from engine.layers.dense import UnitsSpec
 from engine.members import answers_fit, loss_of, metric_of, note_of
 from engine.model import Model, model_bytes
 from engine.network import Network, NetworkSpec
+from engine.optimizers import PerceptronRuleSpec
 from engine.planning import (
     check_amounts,
     check_target,
@@ -47,7 +48,7 @@ from engine.randomness import Randomness
 from engine.spec import InvalidSpec
 from engine.summary import NetworkSummary, summarize
 from engine.tasks import DEFAULT_LOSS, Head, fit_head
-from engine.templates import MlpSpec
+from engine.templates import MlpSpec, PerceptronSpec
 from engine.training import (
     DatasetValidation,
     Diverged,
@@ -114,7 +115,7 @@ class Fitting:
         self._weights = RowWeights(
             goal.sample_weight, self._spec.class_weights, self._train_rows, self.target
         )
-        self._head = self._fit_head(network or MlpSpec().build())
+        self._head = self._fit_head(network or _recommended(self._spec))
         self.network_spec = self._head.network
         self._pretraining_note = self._check_pretraining()
         self.plan = self._plan(table.frame.height - rows.height, reason, features)
@@ -338,6 +339,13 @@ class Fitting:
             ),
             warnings=self._warnings,
         )
+
+
+def _recommended(training: TrainingSpec) -> NetworkSpec:
+    """The network for whoever brings none."""
+    if isinstance(training.optimizer, PerceptronRuleSpec):
+        return PerceptronSpec().build()  # the rule at its usual rate tears deeper ones apart
+    return MlpSpec().build()
 
 
 def _misfit(network: NetworkSpec, shape: Shape, outputs: int) -> str:

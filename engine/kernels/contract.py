@@ -71,8 +71,7 @@ class Kernels(Protocol):
     ) -> float:
         """sum_r w_r [argmax_k z_rk = argmax_k y_rk], the first where several are largest; finite values.
 
-        z, y: (rows, classes); weight: (rows,), or None for all ones; right, largest_z, largest_y: scratch
-        (rows,).
+        z, y: (rows, classes); weight: (rows,), or None for all ones; right, at_z, at_y: scratch (rows,).
         """
 
     @staticmethod

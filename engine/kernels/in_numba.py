@@ -58,7 +58,7 @@ def add_bias(y: Array, b: Array) -> None:
 @compiled("2 2 2", "3 3 3", "4 4 4")
 def relu(x: Array, y: Array, zeros: Array) -> None:
     """y = max(0, x), and NaN of NaN."""
-    x, y = x.ravel(), y.ravel()
+    x, y = x.reshape(x.size), y.reshape(y.size)  # which refuses what is not contiguous
     for i in range(x.size):
         y[i] = 0 if x[i] < 0 else x[i]  # noqa: FURB136 - NaN stays NaN
 
@@ -66,7 +66,7 @@ def relu(x: Array, y: Array, zeros: Array) -> None:
 @compiled("2 2 0 b2", "3 3 0 b3", "4 4 0 b4")
 def relu_gradient(y: Array, dy: Array, zero: Array, positive: Mask) -> None:
     """dy *= [y > 0]."""
-    y, dy = y.ravel(), dy.ravel()
+    y, dy = y.reshape(y.size), dy.reshape(dy.size)
     for i in range(y.size):
         dy[i] *= y[i] > 0
 

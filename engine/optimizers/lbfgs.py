@@ -110,10 +110,10 @@ class Lbfgs(Optimizer):
             return last
 
         found = None
-        if start.slope < 0:
+        if start.slope < 0 < first:  # a schedule may be at 0
             finest = self._rounding * _length(theta) / _length(self._d)
             found = strong_wolfe(evaluate, start, first, rounding=self._rounding, finest=finest)
-        if found is None:  # the lowest point there is, or a direction that leads nowhere: begin anew
+        if found is None:  # the lowest point there is, or a step that leads nowhere: begin anew
             np.copyto(theta, self._from)
             np.copyto(grad, self._from_grad)
             for vector in self.slots.values():

@@ -53,7 +53,7 @@ def test_pretraining_is_checked_before_the_job_is_queued(running, pixels):
     assert "pretraining" in accepted.json()["plan"]["notes"][0]
     for request, pointer in (
         ({"scaling": "none", "network": network}, "/training/pretraining/visible"),
-        ({"scaling": "unit"}, "/network/layers/0"),
+        ({"scaling": "unit"}, "/network"),  # the recommended one
     ):
         refused = post(running, pixels, training=training, **request)
         assert refused.status_code == 422

@@ -99,6 +99,28 @@ REFUSED = {
     "out of bounds": ({"training": {"epochs": 0}}, "/training/epochs", "greater than 0"),
     "huge units": ({"network": layers({"kind": "dense", "units": 10**300}, DENSE)}, "/network", "budget"),
     "units of 1e12": ({"network": layers({"kind": "dense", "units": 10**12}, DENSE)}, "/network", "budget"),
+    "a row that no memory holds": (
+        {
+            "network": layers(
+                {"kind": "reshape", "shape": [-1, 1, 1]}, *[{"kind": "upsampling2d", "factor": 4096}] * 900
+            )
+        },
+        "/network/layers/139",
+        "no memory holds",
+    ),
+    "a misspelt kind": ({"network": layers({"kind": "Dense"})}, "/network/layers/0", "did you mean 'dense'?"),
+    "a loss by its name": ({"training": {"loss": "mse"}}, "/training/loss", '{"kind": "mse"}'),
+    "an optimizer by its name": (
+        {"training": {"optimizer": "adam"}},
+        "/training/optimizer",
+        '{"kind": "adam"}',
+    ),
+    "a list of layers": ({"network": [DENSE]}, "/network", "must be an object"),
+    "a loss that the recommended network does not suit": (
+        {"training": {"loss": {"kind": "mae"}}},
+        "/network",
+        "the recommended network does not suit",
+    ),
     "negative rate": (
         {"training": {"optimizer": {"kind": "adam", "learning_rate": -1}}},
         "/training/optimizer/learning_rate",

@@ -146,4 +146,4 @@ def test_a_deleted_model_leaves_memory_and_answers_no_more(service) -> None:
     assert service.client.delete(f"/v1/models/{kept.id}").status_code == 204
     assert service.client.post(f"/v1/models/{kept.id}/predict", json=ask).status_code == 404
     sentinel = object()
-    assert service.context.loaded.get(kept.id, 0, lambda: sentinel) is sentinel
+    assert service.context.loaded.get(kept.id, lambda: (sentinel, 0)) is sentinel

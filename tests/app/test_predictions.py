@@ -152,7 +152,7 @@ JSON_MISTAKES: dict[str, tuple[Any, str, str]] = {
     "too many rows": ({"inputs": [[]] * (MAX_ROWS + 1)}, "/inputs", "at most 10000"),
     "unknown field": ({"records": [RECORD], "rows": 1}, "/rows", "unknown field"),
     "a list": ([RECORD], "", "dictionary"),
-    "a record that is a list": ({"records": [RECORD, []]}, "/records/1", "dictionary"),
+    "a record that is a list": ({"records": [RECORD, []]}, "/records/1", "must be an object"),
     "an input that is an object": ({"inputs": [RECORD]}, "/inputs/0", "list"),
     "text for a number": (
         {"records": [RECORD, RECORD, RECORD, RECORD | {"bill": "abc"}]},

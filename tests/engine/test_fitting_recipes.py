@@ -76,6 +76,12 @@ def test_the_perceptron_rule_parts_classes():
     assert fitting.evaluate(fitting.model).accuracy > 0.95
 
 
+def test_the_perceptron_rule_is_recommended_one_layer():
+    fitting, points = fit(PARTED, epochs=20, optimizer=PerceptronRuleSpec())
+    assert [layer.kind for layer in fitting.network_spec.layers] == ["dense"]
+    assert points[-1].train_loss < points[0].train_loss
+
+
 def test_the_perceptron_rule_has_no_classes_in_regression():
     with pytest.raises(InvalidSpec, match="perceptron") as caught:
         Fitting(LINEAR, GoalSpec(target="y"), None, TrainingSpec(optimizer=PerceptronRuleSpec()))

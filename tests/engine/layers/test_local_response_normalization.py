@@ -63,7 +63,7 @@ def test_single_numbers_do_not_go_in() -> None:
         LocalResponseNormalizationSpec().build(())
 
 
-@pytest.mark.parametrize("fields", [{"n": 0}, {"k": 0}, {"alpha": -1}, {"beta": -1}])
+@pytest.mark.parametrize("fields", [{"n": 0}, {"k": 0}, {"k": 1e-40}, {"alpha": -1}, {"beta": -1}])
 def test_bounds(fields) -> None:
     with pytest.raises(ValidationError):
         LocalResponseNormalizationSpec(**fields)

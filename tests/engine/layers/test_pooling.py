@@ -174,6 +174,10 @@ def test_images_that_do_not_go_in(kind) -> None:
         kind(pool_size=(2, 9)).build((8, 8, 1))
     assert error.value.path == ("pool_size",)
     assert kind(pool_size=(2, 9), padding="same").build((8, 8, 1)).out_shape == (4, 1, 1)
+    assert kind(pool_size=128).build((200, 200, 1)).out_shape == (1, 1, 1)
+    with pytest.raises(InvalidSpec, match="pool in several steps") as error:
+        kind(pool_size=129).build((200, 200, 1))
+    assert error.value.path == ("pool_size",)
 
 
 @pytest.mark.parametrize("kind", [MaxPool1dSpec, AveragePool1dSpec])

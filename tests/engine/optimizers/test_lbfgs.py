@@ -216,3 +216,14 @@ def test_a_line_that_only_rises_has_no_better_point():
     """A slope that promises what the cost does not keep."""
     start = Point(0.0, 1.0, -1.0)
     assert strong_wolfe(lambda a: Point(a, 1.0 + a, 1.0), start, 1.0, rounding=1e-16) is None
+
+
+def test_a_rate_of_zero_moves_nothing() -> None:
+    """Where a schedule ends, or coslog4 begins."""
+    f, df, c = quadratic(3, 10)
+    minimizer = Minimizer(f, df, [10.0, 10.0, 10.0])
+    before = minimizer.theta.copy()
+    minimizer.optimizer.step(minimizer.theta, minimizer.grad, 0.0, minimizer.closure)
+    np.testing.assert_array_equal(minimizer.theta, before)
+    minimizer.costs(30)
+    np.testing.assert_allclose(minimizer.theta, c, atol=1e-6)

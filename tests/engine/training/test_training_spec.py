@@ -82,7 +82,7 @@ def test_values_per_parameter():
         ({"optimizer": {"kind": "newton"}}, ("optimizer",)),
         ({"optimiser": {"kind": "adam"}}, ("optimiser",)),
         ({"loss": {"kind": "huber", "delta": -1}}, ("loss", "object", "huber", "delta")),
-        ({"loss": "mse"}, ("loss", "word")),
+        ({"loss": "mse"}, ("loss", "object")),
         ({"optimizer": {"kind": "perceptron_rule"}, "loss": {"kind": "hinge"}}, ("loss",)),
         ({"optimizer": {"kind": "lbfgs"}, "accumulate": 2}, ("accumulate",)),
         ({"optimizer": {"kind": "lbfgs"}, "mixup": 0.2}, ("mixup",)),
