@@ -2,9 +2,9 @@
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY requirements.txt ./
+COPY requirements-postgres.txt ./
 RUN python -m venv /venv \
-    && /venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements.txt
+    && /venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-postgres.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY engine engine
 COPY app app

@@ -13,8 +13,11 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CON
 	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --generate-hashes \
 	--allow-unsafe --strip-extras --no-emit-options --build-deps-for wheel
 
+# Files of tests run side by side; more than four at once would only wait for each other's services.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast lint format docs bench lock clean
+.PHONY: help demo run test test-fast lint format docs bench chaos fuzz lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,10 +29,16 @@ run: .venv/.runtime ## serve the API with one training worker (ARGS=... are serv
 	@.venv/bin/backpropd serve $(ARGS)
 
 test: .venv/.dev ## all tests (ARGS=... are pytest's options)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 test-fast: .venv/.dev ## the tests that start no real processes and train nothing long
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+chaos: .venv/.dev ## kill jobs, workers and services N=200 times, and compare what comes out (ARGS=--seed 1)
+	@PYTHONPATH=. $(PY) tests/system/chaos.py $(or $(N),200) $(ARGS)
+
+fuzz: .venv/.dev ## read N=1000000 spoilt uploads of all formats (ARGS=--seed 1: others)
+	@PYTHONPATH=. $(PY) tests/app/fuzz_uploads.py $(or $(N),1000000) $(ARGS)
 
 lint: .venv/.dev ## style, types, doors between the rooms, migrations, docs, image
 	$(PY) -m ruff check
@@ -55,10 +64,11 @@ lock: .venv/.dev ## resolve the dependencies anew (ARGS=--upgrade: to their newe
 	|| { echo "make lock needs Python 3.11, the oldest that the lists must work on."; exit 1; }
 	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
 	$(COMPILE) $(ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) $(ARGS) --extra postgres --constraint requirements-dev.txt --output-file requirements-postgres.txt pyproject.toml
 
 clean: ## remove what make made; the data folder stays
-	rm -rf .venv build dist backpropd.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find engine app migrations tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv build dist backpropd.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find engine app client migrations tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.created:
 	@command -v "$(PYTHON)" >/dev/null \
@@ -75,6 +85,7 @@ clean: ## remove what make made; the data folder stays
 .venv/.runtime: requirements.txt pyproject.toml | .venv/.created
 	@$(LOCKED) requirements.txt
 	@$(INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	@$(PY) -m compileall -q app engine migrations # the first start is then as fast as the second
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.runtime

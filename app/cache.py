@@ -22,13 +22,23 @@ class Cache(Generic[Value]):
 
         Two threads that ask at once may both make it. A value larger than the capacity is not kept.
         """
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
+        if (kept := self.peek(key)) is not None:
+            return kept
         value, size = make()
         self._keep(key, value, size)
         return value
+
+    def __len__(self) -> int:
+        """How many are here."""
+        return len(self._kept)
+
+    def peek(self, key: str) -> Value | None:
+        """The value of `key` if it is here; it then counts as used."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
 
     def drop(self, key: str) -> None:
         """Forget a value."""

@@ -6,10 +6,13 @@ no BLAS threads, since forking beside threads is what goes wrong elsewhere. Each
 """
 
 import json
+import logging
 import os
 import pkgutil
 import resource
 import signal
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
@@ -20,21 +23,38 @@ from app import problems
 from app.problems import FieldError, Problem
 
 # numpy.ma: imported by NumPy on first use, which would be in every child anew (20 ms).
-PRELOAD = ["numpy.ma", "app.datasets.runner", "app.jobs.planner", "app.jobs.runner"]
-if find_spec("numba"):
-    PRELOAD.append("engine.kernels.in_numba")  # the first time, some seconds of compiling: never within a job
+PRELOAD = [
+    "numpy.ma",
+    "app.batches.running",
+    "app.datasets.runner",
+    "app.exchange.files",
+    "app.explanations.explaining",
+    "app.jobs.planner",
+    "app.jobs.runner",
+    "app.predictions.answering_tables",
+    "app.predictions.evaluating",
+]
+COMPILED = "engine.kernels.in_numba"  # the first time, some seconds of compiling: never within a job
+
+STARTS = 3  # of a child whose fork server dies meanwhile
+PAUSE_SECONDS = 0.05  # until the kernel tells that it is dead
 
 context = get_context("forkserver")
+logger = logging.getLogger(__name__)
 
 
 class ChildFailed(Exception):
     """The child died, took too long or ran out of memory; the message says which."""
 
 
-def start_fork_server() -> None:
-    """Start the fork server, which imports what children need while the caller goes on."""
+def start_fork_server(*, compiled: bool = False) -> None:
+    """Start the fork server, which imports what children need while the caller goes on.
+
+    `compiled`: whether children may train with the compiled kernels, if those are installed.
+    """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported; a job sets its own number later
-    context.set_forkserver_preload(PRELOAD)
+    more = [COMPILED] if compiled and find_spec("numba") else []
+    context.set_forkserver_preload([*PRELOAD, *more])
     forkserver.ensure_running()
 
 
@@ -48,16 +68,13 @@ def call(function: str, *args: object, seconds: float, memory: int) -> dict[str,
 
     Raises the `Problem` that the function raised, and `ChildFailed` when there is no answer.
     """
-    receiver, sender = context.Pipe(duplex=False)
+    child, receiver = start(_answer, seconds, memory, function, args, daemon=True)
     with receiver:
-        child = context.Process(target=_answer, args=(sender, seconds, memory, function, args), daemon=True)
-        child.start()
-        sender.close()
         try:
             if not receiver.poll(seconds):
                 raise ChildFailed(f"it took longer than {seconds:g} seconds")
             answer = json.loads(receiver.recv_bytes())
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             raise ChildFailed("the process that worked on it died") from None
         finally:
             end(child)
@@ -66,6 +83,30 @@ def call(function: str, *args: object, seconds: float, memory: int) -> dict[str,
     if "problem" in answer:
         raise _problem(**answer["problem"])
     return dict(answer["result"])
+
+
+def start(
+    target: Callable[..., object], *args: object, daemon: bool = False
+) -> tuple[ForkServerProcess, Connection]:
+    """A child that calls `target` with its end of a pipe and `args`, and the other end of the pipe.
+
+    A fork server that dies meanwhile is replaced, and has a pipe of its own: a child of the dead one may hold the
+    first. Raises `ChildFailed` where that does not help.
+    """
+    for _ in range(STARTS):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=target, args=(theirs, *args), daemon=daemon)
+        try:
+            child.start()
+        except (EOFError, OSError) as error:
+            ours.close()
+            logger.warning("the fork server is lost", extra={"reason": repr(error)})
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return child, ours
+        finally:
+            theirs.close()
+    raise ChildFailed("no process could be started for it")
 
 
 def end(child: ForkServerProcess) -> None:

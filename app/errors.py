@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
@@ -9,24 +10,27 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.database_problems import problem_of
 from app.problems import (
     Busy,
     FieldError,
     Invalid,
     Problem,
-    StorageFull,
     TooLarge,
     UnsupportedMediaType,
     to_pointer,
 )
+from app.security_headers import HEADERS
 from engine.spec import Path
 
 logger = logging.getLogger(__name__)
@@ -34,6 +38,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100  # of an answer, so that it stays small whatever was sent
 LONGEST_KIND = 40  # letters of what was sent for one
+_OF_PROTOCOLS = re.compile(r"^/v2(/|$)|:predict$")  # whose errors are {"error": ...}
 OVER_LIMIT = "the body is larger than this route takes"
 
 
@@ -49,6 +54,10 @@ class ProblemDetail(BaseModel):
     instance: str = Field(description="The path that was asked for.", examples=["/v1/networks/net_01"])
     errors: list[FieldError] = Field(
         default=[], description=f"The fields that are wrong, where known; the first {MAX_ERRORS}."
+    )
+    error: str | None = Field(
+        None,
+        description="The detail again, as other servers' protocols have it: under /v2 and of :predict.",
     )
 
 
@@ -69,22 +78,30 @@ def _documented(kind: type[Problem]) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemDetail"}
     return {
         "description": meaning,
-        "content": {MEDIA_TYPE: {"schema": schema, "example": example.model_dump()}},
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example.model_dump(exclude_none=True)}},
     }
 
 
 def render(request: Request, problem: Problem, *, status: int | None = None) -> JSONResponse:
     """The one place where a problem becomes an answer."""
     status = status or problem.status
-    body = ProblemDetail(
+    body = described(problem, request.url.path, status)
+    # The security headers are here too: the answer to a bug of ours is sent from outside of all middleware.
+    headers = {**HEADERS, **problem.headers}
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def described(problem: Problem, instance: str, status: int) -> ProblemDetail:
+    """The problem in the words of RFC 9457; `instance` is the path that was asked for."""
+    return ProblemDetail(
         type=f"urn:backpropd:{problem.code}",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=problem.detail,
-        instance=request.url.path,
+        instance=instance,
         errors=problem.errors,
+        error=problem.detail if _OF_PROTOCOLS.search(instance) else None,
     )
-    return JSONResponse(body.model_dump(), status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def _path_as_sent(error: dict[str, Any], body: object) -> Path:
@@ -157,14 +174,33 @@ def _validation_problem(error: RequestValidationError) -> Problem:
     return Invalid(f"{first.pointer or 'the body'}: {first.detail}", errors)
 
 
-def _database_problem(error: OperationalError) -> Problem:
-    """SQLite's own words for a full disk and for a lock that is held too long."""
-    words = str(error.orig)
-    if "disk is full" in words or "disk I/O error" in words:
-        return StorageFull("the disk is full; nothing was changed")
-    if "locked" in words:
-        return Busy("the database is busy; try again")
-    raise error
+def _of_http(request: Request, error: HTTPException) -> JSONResponse:
+    """What Starlette and FastAPI refuse by themselves."""
+    if error.status_code == TooLarge.status:
+        return render(request, TooLarge(OVER_LIMIT))
+    problem = Problem(str(error.detail), code=HTTPStatus(error.status_code).name.lower())
+    response = render(request, problem, status=error.status_code)
+    response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods_there(request))
+    return response
+
+
+def _methods_there(request: Request) -> list[str]:
+    """The methods of every route with the request's path; Starlette names only those of the first one.
+
+    The path that spells out most is the one that is meant: /v1/models/import is no model called import.
+    """
+    contexts = iter_route_contexts(request.app.routes)
+    there = [context for context in contexts if context.matches(request.scope)[0] is not Match.NONE]
+    most = max((_spelled_out(context) for context in there), default=0)
+    there = [context for context in there if _spelled_out(context) == most]
+    return sorted({method for context in there for method in context.methods or ()})
+
+
+def _spelled_out(context: RouteContext) -> int:
+    """Characters of a route's path that are no parameters."""
+    return len(re.sub(r"\{[^}]*\}", "", context.path or ""))
 
 
 class TooLargeAsProblem:
@@ -180,8 +216,9 @@ class TooLargeAsProblem:
         async def send_problem(message: Message) -> None:
             nonlocal replaced
             if message["type"] == "http.response.start":
-                kind = Headers(raw=message["headers"]).get("content-type", "")
-                replaced = message["status"] == TooLarge.status and kind.startswith("text/plain")
+                replaced = message["status"] == TooLarge.status and Headers(raw=message["headers"]).get(
+                    "content-type", ""
+                ).startswith("text/plain")
                 if replaced:
                     await render(Request(scope), TooLarge(OVER_LIMIT))(scope, receive, send)
             if not replaced:
@@ -202,9 +239,12 @@ def install(app: FastAPI) -> None:
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return render(request, _validation_problem(error))
 
-    @app.exception_handler(OperationalError)
-    async def on_database(request: Request, error: OperationalError) -> JSONResponse:
-        return render(request, _database_problem(error))
+    @app.exception_handler(DBAPIError)
+    async def on_database(request: Request, error: DBAPIError) -> JSONResponse:
+        problem = problem_of(error)
+        if problem is None:
+            raise error
+        return render(request, problem)
 
     @app.exception_handler(PoolTimeout)
     async def on_no_connection(request: Request, _: PoolTimeout) -> JSONResponse:
@@ -216,12 +256,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == TooLarge.status:
-            return render(request, TooLarge(OVER_LIMIT))
-        problem = Problem(str(error.detail), code=HTTPStatus(error.status_code).name.lower())
-        response = render(request, problem, status=error.status_code)
-        response.headers.update(error.headers or {})
-        return response
+        return _of_http(request, error)
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> JSONResponse:

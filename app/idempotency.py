@@ -1,8 +1,8 @@
 """Idempotency keys: the same POST sent twice creates once and is answered alike.
 
-The stored answer is written in the transaction that creates. Writers queue up at BEGIN IMMEDIATE, so
-a second request with the key waits for the first one's commit and then finds its answer: there is no
-moment at which a thing exists without its answer, and none at which two equal requests both create.
+The stored answer is written in the transaction that creates. A second request with the key waits for the
+first one's commit and then finds its answer: there is no moment at which a thing exists without its answer,
+and none at which two equal requests both create.
 """
 
 import hashlib
@@ -16,17 +16,19 @@ from pydantic import BaseModel
 from sqlalchemy import JSON, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.database import Base, UtcDateTime, now
+from app.database import Base, UtcDateTime, hold, now
+from app.ownership import Owned, owner_of
 from app.problems import Invalid
 
 KEPT = timedelta(hours=24)
 
 
-class StoredAnswer(Base):
+class StoredAnswer(Owned, Base):
     """The answer to a POST that carried a key."""
 
     __tablename__ = "idempotency_keys"
 
+    owner: Mapped[str] = mapped_column(primary_key=True, default="", server_default="")
     scope: Mapped[str] = mapped_column(primary_key=True)  # method, path and key
     request_sha256: Mapped[str]
     status: Mapped[int]
@@ -57,6 +59,7 @@ class Once:
         """
         if self.scope is None:
             return _response(*_created(create), status)
+        hold(session, f"{owner_of(session)} {self.scope}")
         session.execute(delete(StoredAnswer).where(StoredAnswer.created_at < now() - KEPT))
         stored = self.stored(session, request_sha256)
         if stored is not None:
@@ -79,7 +82,7 @@ class Once:
 
         Raises `Invalid` as `answer` does.
         """
-        stored = self.scope and session.get(StoredAnswer, self.scope)
+        stored = self.scope and session.get(StoredAnswer, (owner_of(session), self.scope))
         if not stored or stored.created_at < now() - KEPT:
             return None
         if stored.request_sha256 != self._sha256(request_sha256):

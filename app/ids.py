@@ -4,7 +4,9 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["ds", "net", "job", "mdl", "wrk", "req"]
+Prefix = Literal[
+    "ds", "net", "job", "mdl", "wrk", "req", "key", "ses", "aud", "bak", "alm", "bat", "whk", "msg"
+]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, StringConstraints
 
 MAX_MODEL_NAME = 63
 ID_PREFIXES = ("ds_", "net_", "job_", "mdl_", "key_")
-RESERVED = frozenset({"import"})  # would be taken for POST /v1/models/import
+RESERVED = frozenset({"import", "compare"})  # would be taken for /v1/models/import and /v1/models/compare
 
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -26,6 +26,15 @@ def valid_model_name(name: str) -> str:
     if name in RESERVED:
         raise ValueError(f"{name!r} cannot be a model's name; it is part of an address")
     return name
+
+
+def valid_alias(alias: str) -> str:
+    """The alias itself; raises a `ValueError` that says what is allowed."""
+    if not _MODEL_NAME.fullmatch(alias):
+        raise ValueError(
+            "an alias has 1 to 63 characters out of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit"
+        )
+    return alias
 
 
 def default_model_name(target: str | Sequence[str] | None, dataset_name: str) -> str:
@@ -48,6 +57,9 @@ def _without_control_characters(label: str) -> str:
 
 ModelName = Annotated[str, AfterValidator(valid_model_name)]
 """A model's name: part of addresses, and so strict."""
+
+Alias = Annotated[str, AfterValidator(valid_alias)]
+"""A name for one version of a model: part of addresses too."""
 
 Label = Annotated[
     str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_control_characters)

@@ -8,7 +8,6 @@ from contextvars import ContextVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from pythonjsonlogger.json import JsonFormatter
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ids import new_id
@@ -53,6 +52,17 @@ class HttpMetrics:
             ("method", "route"),
             registry=registry,
         )
+        self._of_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request. Its metrics are kept by their labels, since finding them costs more than counting."""
+        found = self._of_labels.get((method, route, status))
+        if found is None:
+            found = self.requests.labels(method, route, status), self.seconds.labels(method, route)
+            self._of_labels[method, route, status] = found
+        requests, durations = found
+        requests.inc()
+        durations.observe(seconds)
 
 
 class RequestContext:
@@ -77,7 +87,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = identity
+                header = (b"x-request-id", identity.encode())
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         try:
@@ -89,17 +100,9 @@ class RequestContext:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "unknown")  # never the raw path: one label a route
-        self.metrics.requests.labels(method, route, status).inc()
-        self.metrics.seconds.labels(method, route).observe(seconds)
-        logger.info(
-            "request",
-            extra={
-                "method": method,
-                "path": scope["path"],
-                "status": status,
-                "milliseconds": round(seconds * 1000, 1),
-            },
-        )
+        self.metrics.count(method, route, status, seconds)
+        told = {"method": method, "path": scope["path"], "status": status}
+        logger.info("request", extra={**told, "milliseconds": round(seconds * 1000, 1)})
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

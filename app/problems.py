@@ -3,7 +3,8 @@
 Each names what is wrong, where (a JSON pointer into the request as sent) and what is allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -24,21 +25,36 @@ def to_pointer(path: Path) -> str:
 
 
 class Problem(Exception):
-    """Base of all errors that reach a client."""
+    """A request that cannot be understood; base of all errors that reach a client."""
 
     status: ClassVar[int] = 400
     code: str = "bad_request"
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})  # of the answer
 
-    def __init__(self, detail: str, errors: Sequence[FieldError] = (), *, code: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = list(errors)
         self.code = code or self.code
+        self.headers = headers or self.headers
+
+
+class Unauthorized(Problem):
+    """No key, or none that is good."""
+
+    status = 401
+    code = "unauthorized"
 
 
 class Forbidden(Problem):
-    """Not from there."""
+    """Not from there, or not with this key."""
 
     status = 403
     code = "forbidden"
@@ -49,6 +65,13 @@ class NotFound(Problem):
 
     status = 404
     code = "not_found"
+
+
+class SlowClient(Problem):
+    """The request came in, or was waited for, too slowly."""
+
+    status = 408
+    code = "slow_client"
 
 
 class Conflict(Problem):
@@ -63,6 +86,13 @@ class TooLarge(Problem):
 
     status = 413
     code = "too_large"
+
+
+class TargetTooLong(Problem):
+    """An address over its limit."""
+
+    status = 414
+    code = "target_too_long"
 
 
 class UnsupportedMediaType(Problem):
@@ -90,16 +120,44 @@ class Invalid(Problem):
         return cls.at(to_pointer(error.path), error.detail)
 
 
+class HeadersTooLarge(Problem):
+    """Headers that are too many or too long."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class TooMany(Problem):
+    """More than one key or owner may ask for; try again later."""
+
+    status = 429
+    code = "too_many"
+
+
+class NotInstalled(Problem):
+    """An optional part of the service that is not there; the detail says how to install it."""
+
+    status = 501
+    code = "not_installed"
+
+
 class Busy(Problem):
     """Try again in a moment."""
 
     status = 503
     code = "busy"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = MappingProxyType({"Retry-After": "1"})
+
+
+class UnknownVersion(Problem):
+    """A version of HTTP that is not spoken here."""
+
+    status = 505
+    code = "unknown_version"
 
 
 class StorageFull(Problem):
-    """The disk is full."""
+    """The disk is full, or the owner's share of it."""
 
     status = 507
     code = "storage_full"

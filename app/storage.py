@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.failpoints import failpoint
 from app.problems import StorageFull
 
 MINUTE = 60
@@ -27,9 +28,11 @@ class Storage:
         self.root = root.absolute()
         self.datasets = self.root / "datasets"
         self.models = self.root / "models"
+        self.checkpoints = self.root / "checkpoints"
+        self.predictions = self.root / "predictions"
         self.tmp = self.root / "tmp"
         self.run = self.root / "run"
-        for folder in (self.datasets, self.models, self.tmp, self.run):
+        for folder in (self.datasets, self.models, self.checkpoints, self.predictions, self.tmp, self.run):
             folder.mkdir(parents=True, exist_ok=True)
 
     def dataset(self, dataset_id: str) -> Path:
@@ -39,6 +42,22 @@ class Storage:
     def model(self, model_id: str) -> Path:
         """Where a model lies, as safetensors."""
         return self.models / f"{model_id}.safetensors"
+
+    def batch(self, batch_id: str, format_: str) -> Path:
+        """Where the answers of a batch prediction lie."""
+        return self.predictions / f"{batch_id}.{format_}"
+
+    def checkpoints_of(self, job_id: str) -> Path:
+        """The folder of a job's checkpoints, which may not be there."""
+        return self.checkpoints / job_id
+
+    def checkpoint(self, job_id: str, attempt: int, step: int, *, final: bool = False) -> Path:
+        """Where the checkpoint of a job after a step lies, as safetensors; an attempt has names of its own.
+
+        `final`: the one at the end of the training, beside one of the same step before the end.
+        """
+        ending = "final.safetensors" if final else "safetensors"
+        return self.checkpoints_of(job_id) / f"{attempt}-{step}.{ending}"
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -61,8 +80,18 @@ class Storage:
                 _remove_unless_held(folder)
 
     def orphans(self) -> Iterator[Path]:
-        """Final files older than a day, to be removed where no row names them."""
-        for path in [*self.datasets.iterdir(), *self.models.iterdir()]:
+        """Final files and folders older than a day, to be removed where no row names them."""
+        folders = (self.datasets, self.models, self.checkpoints, self.predictions)
+        return _old([path for folder in folders for path in folder.iterdir()])
+
+    def old_checkpoints(self) -> Iterator[Path]:
+        """Files of checkpoints older than a day, finished or not, to be removed where no row names them."""
+        return _old(list(self.checkpoints.glob("*/*")))
+
+
+def _old(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # its owner has just removed it
             if time.time() - path.stat().st_mtime > DAY:
                 yield path
 
@@ -83,9 +112,11 @@ def _remove_unless_held(folder: Path) -> None:
 def publish(unfinished: Path, final: Path) -> None:
     """Make a finished file durable under its final name."""
     with full_disk_told():
+        failpoint("before-publish")
         sync(unfinished)
         unfinished.rename(final)
         sync(final.parent)
+        failpoint("after-publish")
 
 
 def sync(path: Path) -> None:
@@ -98,8 +129,11 @@ def sync(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file whose row is gone already."""
-    path.unlink(missing_ok=True)
+    """Remove a file or folder whose row is gone already."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ MAX_DIGITS = 399
 
 # A string may lack its closing quote, so that the pattern never has to go back: it stays linear.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_ESCAPED_NUL = re.compile(r'"(?:[^"\\]|\\(?!u0000).)*?\\u0000', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -18,16 +19,11 @@ def parse(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse JSON text; raises `json.JSONDecodeError` that says what is not allowed."""
     _check_depth(text)
     try:
-        value = json.loads(
-            text,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
-            object_pairs_hook=_unique,
-        )
+        value = _DECODER.decode(text)
     except _Refused as refused:
         raise json.JSONDecodeError(str(refused), text, max(text.find(refused.token), 0)) from None
     _check_surrogates(text, value)
+    _check_nul(text)
     return value
 
 
@@ -63,6 +59,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded, object_pairs_hook=_unique
+)  # made once, which takes as long as a small text
+
+
 def _check_depth(text: str) -> None:
     """Count brackets outside strings: linear, and before the parser recurses."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
@@ -76,6 +77,17 @@ def _check_depth(text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise json.JSONDecodeError(f"nested deeper than {MAX_DEPTH}", text, match.start())
+
+
+def _check_nul(text: str) -> None:
+    """PostgreSQL holds no NUL in a text, and none belongs into one."""
+    if r"\u0000" not in text:
+        return
+    for string in _STRING_OR_BRACKET.finditer(text):
+        if escape := _ESCAPED_NUL.match(string[0]):
+            raise json.JSONDecodeError(
+                "a NUL, which text never holds", text, string.start() + escape.end() - 6
+            )
 
 
 def _check_surrogates(text: str, value: object) -> None:

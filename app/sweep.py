@@ -2,12 +2,17 @@
 
 import logging
 
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
 
+from app.batches.store import BatchFileRow
 from app.database import Database
 from app.datasets.store import DatasetRow
+from app.jobs.store import CheckpointRow, JobRow
 from app.models.store import ModelRow
 from app.storage import Storage, remove
+
+_THINGS = (DatasetRow, ModelRow, JobRow)
+_BATCHES = (BatchFileRow,)
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +26,22 @@ def sweep(database: Database, storage: Storage) -> None:
     storage.sweep()
     for path in storage.orphans():
         with database.write() as session:
-            if not _is_named(session, path.stem):
+            named = _BATCHES if path.parent == storage.predictions else _THINGS
+            if not any(session.get(row, path.stem) is not None for row in named):
                 logger.warning("removing a file that nothing names", extra={"file": path.name})
                 remove(path)
+    _sweep_checkpoints(database, storage)
 
 
-def _is_named(session: Session, thing_id: str) -> bool:
-    return session.get(DatasetRow, thing_id) is not None or session.get(ModelRow, thing_id) is not None
+def _sweep_checkpoints(database: Database, storage: Storage) -> None:
+    """Of jobs that are there: what their workers had no time to remove, and what was not finished."""
+    with database.read() as session:
+        named = set(session.scalars(select(CheckpointRow.file)))
+    for path in storage.old_checkpoints():
+        file = str(path.relative_to(storage.root))
+        if file in named:
+            continue
+        with database.write() as session:
+            if not session.scalar(select(exists().where(CheckpointRow.file == file))):
+                logger.info("removing a checkpoint that nothing names", extra={"file": file})
+                remove(path)

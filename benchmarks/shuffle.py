@@ -22,8 +22,8 @@ import numpy as np
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # not this folder, whose engine.py is another
 
+from engine.layers.activations.rectifiers import ReluSpec  # noqa: E402
 from engine.layers.dense import DenseSpec  # noqa: E402 - the path is right only now
-from engine.layers.rectifiers import ReluSpec  # noqa: E402
 from engine.losses import MseSpec  # noqa: E402
 from engine.metrics import metric_for  # noqa: E402
 from engine.network import Network, NetworkSpec  # noqa: E402

@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from app.main import create_app
 from app.settings import PREFIX, Settings
-from engine.catalog import Entry, Parameter, catalog
+from engine.catalog import Entry, Method, Parameter, catalog
+from engine.doctor import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- settings: written by make docs -->", "<!-- end of settings -->"
@@ -42,8 +43,18 @@ def main() -> int:
 def _catalog() -> str:
     parts = ["# Catalog", "What a network and its training can be made of, as `GET /v1/catalog` tells it."]
     for group, entries in catalog():
+        if group == "findings":
+            parts += [f"## {group.capitalize()}", *(part for rule in entries for part in _rule(rule))]
+            continue
         parts += [f"## {group.capitalize()}", *(part for entry in entries for part in _entry(entry))]
     return "\n\n".join(parts) + "\n"
+
+
+def _rule(rule: Rule) -> Iterator[str]:
+    yield f"### `{rule.code}`"
+    yield rule.explanation
+    yield f"Told when: {rule.rule}"
+    yield f"Source: {rule.source}"
 
 
 def _entry(entry: Entry) -> Iterator[str]:
@@ -53,6 +64,8 @@ def _entry(entry: Entry) -> Iterator[str]:
         yield f"```math\n{entry.formula}\n```"
     if entry.source:
         yield f"Source: {entry.source}"
+    if isinstance(entry, Method):
+        yield f"Cost: {entry.cost}."
     if entry.parameters:
         yield _table(
             ("parameter", "type", "default", "allowed", "meaning"),

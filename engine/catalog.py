@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+from engine.doctor import RULES, Rule
+from engine.explaining import EXPLANATION_SPECS
 from engine.initializers import INITIALIZER_SPECS
 from engine.layers import LAYER_SPECS
 from engine.losses import LOSS_SPECS
@@ -45,6 +47,12 @@ class Entry(BaseModel):
     parameters: list[Parameter]
 
 
+class Method(Entry):
+    """A way to explain a model."""
+
+    cost: str = Field(description="How much work it is.")
+
+
 class Catalog(BaseModel):
     """Every kind that there is, by what it is for."""
 
@@ -56,6 +64,8 @@ class Catalog(BaseModel):
     initializers: list[Entry]
     templates: list[Entry]
     pretraining: list[Entry]
+    explanations: list[Method]
+    findings: list[Rule] = Field(description="What the training doctor may find, and by which rule.")
 
 
 @cache
@@ -70,6 +80,8 @@ def catalog() -> Catalog:
         initializers=_entries(INITIALIZER_SPECS),
         templates=_entries(TEMPLATE_SPECS),
         pretraining=_entries(PRETRAINING_SPECS),
+        explanations=[Method(**vars(_entry(spec, "method")), cost=spec.cost) for spec in EXPLANATION_SPECS],
+        findings=list(RULES),
     )
 
 
@@ -77,19 +89,19 @@ def _entries(specs: Iterable[type[Spec]]) -> list[Entry]:
     return [_entry(spec) for spec in specs]
 
 
-def _entry(spec: type[Spec]) -> Entry:
+def _entry(spec: type[Spec], tag: str = "kind") -> Entry:
     schema = spec.model_json_schema()
     if "$ref" in schema:  # a spec that may hold itself
         schema = schema["$defs"][spec.__name__]
     fields: dict[str, JsonSchema] = schema["properties"]
     required = schema.get("required", [])
     return Entry(
-        kind=fields["kind"]["const"],
+        kind=fields[tag]["const"],
         summary=cleandoc(spec.__doc__ or ""),
         formula=spec.formula,
         source=spec.source,
         parameters=[
-            _parameter(name, field, name in required) for name, field in fields.items() if name != "kind"
+            _parameter(name, field, name in required) for name, field in fields.items() if name != tag
         ],
     )
 

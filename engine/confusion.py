@@ -52,6 +52,27 @@ class Confusion:
         defined = [figures.f1 for figures in self.per_class() if figures.f1 is not None]
         return float(np.mean(defined))
 
+    @property
+    def mean_absolute_rank_error(self) -> float:
+        """Of ordered classes: how many ranks the predicted class is from the true one, on average."""
+        return float((self.matrix * np.abs(self._ranks_apart())).sum() / self.matrix.sum())
+
+    @property
+    def quadratic_kappa(self) -> float | None:
+        """Of ordered classes: 1 - sum_ij w_ij n_ij / sum_ij w_ij e_ij with w_ij = (i - j)^2.
+
+        n_ij are the counts, e_ij those that chance alone would make of the same sums. Null where both are of one
+        and the same class. Source: Cohen 1968, Weighted kappa.
+        """
+        weights = np.square(self._ranks_apart())
+        by_chance = np.outer(self._is, self._taken) / self.matrix.sum()
+        expected = float((weights * by_chance).sum())
+        return 1 - float((weights * self.matrix).sum()) / expected if expected else None
+
+    def _ranks_apart(self) -> Codes:
+        ranks = np.arange(len(self.labels))
+        return ranks[:, np.newaxis] - ranks
+
     def per_class(self) -> list[LabelFigures]:
         """precision = TP / (TP + FP); recall = TP / (TP + FN); F1 = 2 TP / (2 TP + FP + FN)."""
         return [

@@ -5,159 +5,86 @@ the rows at hand (the ROC AUC of a single class, R2 of a constant) is null, neve
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 
-from engine.confusion import Confusion, LabelFigures
-from engine.encoding.description import Label
-from engine.ranking import PrecisionRecallCurve, Ranking, RocCurve
+from engine.confusion import Confusion
+from engine.ranking import Ranking
+from engine.reports import (
+    AnyEvaluation,
+    AveragedFigures,
+    BinaryEvaluation,
+    CountEvaluation,
+    MulticlassEvaluation,
+    MultilabelEvaluation,
+    MultilabelFigures,
+    OrdinalEvaluation,
+    ReconstructionEvaluation,
+    RegressionEvaluation,
+    RowsOf,
+    TargetFigures,
+)
+from engine.trust.gains import gains
+from engine.trust.reliability import reliability
+from engine.trust.thresholds import ThresholdChoice, threshold_table
 
 if TYPE_CHECKING:  # at run time it would bring polars, which the service's start should not wait for
     from engine.encoding.target import AnyTarget, ClassTarget, MultilabelTarget, RegressionTarget
+
+__all__ = ["AnyEvaluation", "evaluate"]
 
 Figures = NDArray[np.float64]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-class Evaluation(BaseModel):
-    """What all reports have."""
-
-    rows: int
-
-
-class ClassEvaluation(Evaluation):
-    """The report of a classification."""
-
-    accuracy: float
-    balanced_accuracy: float = Field(description="Mean recall of the classes that occur.")
-    log_loss: float = Field(description="-mean ln p of the true class, p clipped to the float's epsilon.")
-    roc_auc: float | None
-    macro_f1: float = Field(description="Mean over the classes that occur or were predicted.")
-    per_class: list[LabelFigures]
-    confusion_labels: list[Label]
-    confusion: list[list[int]] = Field(description="[true class][predicted class].")
-
-
-class BinaryEvaluation(ClassEvaluation):
-    """The report of two classes, of which the second one is the positive one."""
-
-    kind: Literal["binary"] = "binary"
-    brier: float = Field(description="Mean (p - y)^2.")
-    average_precision: float | None
-    roc_curve: RocCurve | None
-    precision_recall_curve: PrecisionRecallCurve | None
-
-
-class MulticlassEvaluation(ClassEvaluation):
-    """The report of several classes. The ROC AUC is the mean of each class against the rest."""
-
-    kind: Literal["multiclass"] = "multiclass"
-    brier: float = Field(description="Mean over the rows of sum_k (p_k - y_k)^2.")
-
-
-class MultilabelFigures(LabelFigures):
-    """One label's figures, which are those of a binary task."""
-
-    accuracy: float
-    log_loss: float
-    roc_auc: float | None
-    average_precision: float | None
-
-
-class AveragedFigures(BaseModel):
-    """Figures over all labels: all decisions in one pot (micro) or the labels' mean (macro)."""
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    roc_auc: float | None
-    average_precision: float | None
-
-
-class MultilabelEvaluation(Evaluation):
-    """The report of several labels that hold or not, each at a threshold of 1/2."""
-
-    kind: Literal["multilabel"] = "multilabel"
-    accuracy: float = Field(description="Rows in which every label is right.")
-    hamming_loss: float = Field(description="Share of wrong decisions.")
-    log_loss: float = Field(description="Mean over the labels.")
-    per_label: list[MultilabelFigures]
-    micro: AveragedFigures
-    macro: AveragedFigures = Field(description="Null where a label's figure is.")
-
-
-class RegressionFigures(BaseModel):
-    """How far values are from the truth, in the target's unit; a residual is truth - answer."""
-
-    rmse: float
-    mae: float
-    median_absolute_error: float
-    r2: float | None = Field(description="1 - sum (y - a)^2 / sum (y - mean y)^2; null for a constant truth.")
-    explained_variance: float | None = Field(
-        description="1 - var(y - a) / var(y); null for a constant truth."
-    )
-
-
-class TargetFigures(RegressionFigures):
-    """The figures of one target of a regression."""
-
-    target: str
-    residual_quantiles: dict[str, float]
-
-
-class RegressionEvaluation(Evaluation, RegressionFigures):
-    """The report of a regression; with several targets its own figures are the targets' means."""
-
-    kind: Literal["regression"] = "regression"
-    targets: list[TargetFigures]
-
-
-class ReconstructionEvaluation(Evaluation):
-    """The report of an autoencoder: each row's mean squared error, in the unit of the encoded input."""
-
-    kind: Literal["autoencoding"] = "autoencoding"
-    reconstruction_error: float = Field(description="Mean over the rows.")
-    error_quantiles: dict[str, float]
-
-
-AnyEvaluation = Annotated[
-    BinaryEvaluation
-    | MulticlassEvaluation
-    | MultilabelEvaluation
-    | RegressionEvaluation
-    | ReconstructionEvaluation,
-    Field(discriminator="kind"),
-]
-"""Any report, told apart by `kind`, which is the task's name."""
-
-
-def evaluate(target: "AnyTarget", answers: Figures, truth: Figures) -> AnyEvaluation:
+def evaluate(
+    target: "AnyTarget",
+    answers: Figures,
+    truth: Figures,
+    *,
+    of: RowsOf = "validation",
+    threshold_by: ThresholdChoice | None = None,
+) -> AnyEvaluation:
     """Compare `answers` with `truth`, both (rows, outputs) as `target` makes them.
 
-    Raises `ValueError` for no rows and for shapes that differ.
+    `threshold_by`: how to choose the threshold of a binary answer, besides the best by each measure. Raises
+    `ValueError` for no rows and for shapes that differ.
     """
     if answers.shape != truth.shape or not len(truth):
         raise ValueError(
             f"answers {answers.shape} and truth {truth.shape} must have the same rows, at least one"
         )
+    report = _report_of(target, answers, truth, threshold_by)
+    report.of = of
+    return report
+
+
+def _report_of(  # noqa: PLR0911 - one report a task
+    target: "AnyTarget", answers: Figures, truth: Figures, threshold_by: ThresholdChoice | None
+) -> AnyEvaluation:
     match target.kind:
         case "binary":
-            return _binary(target, answers[:, 0], truth[:, 0])
+            return _binary(target, answers[:, 0], truth[:, 0], threshold_by)
         case "multiclass":
             return _multiclass(target, answers, truth)
+        case "ordinal":
+            return _ordinal(target, answers, truth)
         case "multilabel":
             return _multilabel(target, answers, truth)
         case "regression":
             return _regression(target, answers, truth)
+        case "count":
+            return _count(target, answers, truth)
         case "autoencoding":
             return _reconstruction(answers, truth)
 
 
-def _binary(target: "ClassTarget", p: Figures, y: Figures) -> BinaryEvaluation:
+def _binary(
+    target: "ClassTarget", p: Figures, y: Figures, threshold_by: ThresholdChoice | None
+) -> BinaryEvaluation:
     confusion = Confusion(target.classes, y.astype(np.intp), (p > 0.5).astype(np.intp))
     ranking = Ranking(p, y == 1)
     return BinaryEvaluation(
@@ -174,24 +101,44 @@ def _binary(target: "ClassTarget", p: Figures, y: Figures) -> BinaryEvaluation:
         confusion=confusion.matrix.tolist(),
         roc_curve=ranking.roc_curve(),
         precision_recall_curve=ranking.precision_recall_curve(),
+        reliability=reliability(p, y == 1, "positive_class"),
+        thresholds=threshold_table(p, y == 1, threshold_by),
+        gains=gains(p, y == 1),
     )
 
 
 def _multiclass(target: "ClassTarget", p: Figures, y: Figures) -> MulticlassEvaluation:
-    confusion = Confusion(target.classes, y.argmax(axis=1), p.argmax(axis=1))
-    areas = [Ranking(scores, truth == 1).roc_auc() for scores, truth in zip(p.T, y.T, strict=True)]
-    return MulticlassEvaluation(
-        rows=len(y),
-        accuracy=confusion.accuracy,
-        balanced_accuracy=confusion.balanced_accuracy,
-        log_loss=float(-np.log(_clipped(p[y == 1])).mean()),
-        roc_auc=_mean(areas),
-        brier=float(np.square(p - y).sum(axis=1).mean()),
-        macro_f1=confusion.macro_f1,
-        per_class=confusion.per_class(),
-        confusion_labels=list(target.classes),
-        confusion=confusion.matrix.tolist(),
+    confusion = Confusion(target.classes, y.argmax(axis=1), target.winners(p))
+    return MulticlassEvaluation(**_of_classes(confusion, p, y))
+
+
+def _ordinal(target: "ClassTarget", p: Figures, y: Figures) -> OrdinalEvaluation:
+    confusion = Confusion(target.classes, y.argmax(axis=1), target.winners(p))
+    return OrdinalEvaluation(
+        **_of_classes(confusion, p, y),
+        mean_absolute_rank_error=confusion.mean_absolute_rank_error,
+        quadratic_kappa=confusion.quadratic_kappa,
     )
+
+
+def _of_classes(confusion: Confusion, p: Figures, y: Figures) -> dict[str, Any]:
+    """What the reports of one column a class have in common."""
+    areas = [Ranking(scores, truth == 1).roc_auc() for scores, truth in zip(p.T, y.T, strict=True)]
+    return {
+        "rows": len(y),
+        "accuracy": confusion.accuracy,
+        "balanced_accuracy": confusion.balanced_accuracy,
+        "log_loss": float(-np.log(_clipped(p[y == 1])).mean()),
+        "roc_auc": _mean(areas),
+        "brier": float(np.square(p - y).sum(axis=1).mean()),
+        "macro_f1": confusion.macro_f1,
+        "per_class": confusion.per_class(),
+        "confusion_labels": list(confusion.labels),
+        "confusion": confusion.matrix.tolist(),
+        "reliability": reliability(
+            p.max(axis=1), p.argmax(axis=1) == y.argmax(axis=1), "most_probable_class"
+        ),
+    }
 
 
 def _multilabel(target: "MultilabelTarget", p: Figures, y: Figures) -> MultilabelEvaluation:
@@ -201,6 +148,7 @@ def _multilabel(target: "MultilabelTarget", p: Figures, y: Figures) -> Multilabe
         rows=len(y),
         accuracy=float(right.all(axis=1).mean()),
         hamming_loss=float(1 - right.mean()),
+        reliability=reliability(p.ravel(), y.ravel() == 1, "all_labels"),
         log_loss=float(np.mean([label.log_loss for label in labels])),
         per_label=labels,
         micro=AveragedFigures(**_label("all", p.ravel(), y.ravel()).model_dump()),
@@ -232,16 +180,34 @@ def _label(name: str, p: Figures, y: Figures) -> MultilabelFigures:
 
 
 def _regression(target: "RegressionTarget", answers: Figures, truth: Figures) -> RegressionEvaluation:
-    targets = [_target(name, answers[:, i], truth[:, i]) for i, name in enumerate(target.names)]
-    return RegressionEvaluation(
-        rows=len(truth),
-        rmse=float(np.mean([figures.rmse for figures in targets])),
-        mae=float(np.mean([figures.mae for figures in targets])),
-        median_absolute_error=float(np.mean([figures.median_absolute_error for figures in targets])),
-        r2=_mean([figures.r2 for figures in targets]),
-        explained_variance=_mean([figures.explained_variance for figures in targets]),
-        targets=targets,
+    return RegressionEvaluation(**_of_numbers(target, answers, truth))
+
+
+def _count(target: "RegressionTarget", answers: Figures, truth: Figures) -> CountEvaluation:
+    return CountEvaluation(
+        **_of_numbers(target, answers, truth), mean_poisson_deviance=_poisson_deviance(answers, truth)
     )
+
+
+def _poisson_deviance(answers: Figures, truth: Figures) -> float:
+    """Of answers that may be 0, or below under a loss that allows it, as if they were the least above 0."""
+    means = np.maximum(answers, np.finfo(np.float64).eps)
+    logarithms = np.log(np.where(truth > 0, truth / means, 1.0))
+    return float((2 * (truth * logarithms - truth + means)).mean())
+
+
+def _of_numbers(target: "RegressionTarget", answers: Figures, truth: Figures) -> dict[str, Any]:
+    """What the reports of numbers have in common."""
+    targets = [_target(name, answers[:, i], truth[:, i]) for i, name in enumerate(target.names)]
+    return {
+        "rows": len(truth),
+        "rmse": float(np.mean([figures.rmse for figures in targets])),
+        "mae": float(np.mean([figures.mae for figures in targets])),
+        "median_absolute_error": float(np.mean([figures.median_absolute_error for figures in targets])),
+        "r2": _mean([figures.r2 for figures in targets]),
+        "explained_variance": _mean([figures.explained_variance for figures in targets]),
+        "targets": targets,
+    }
 
 
 def _target(name: str, answers: Figures, truth: Figures) -> TargetFigures:

@@ -5,20 +5,21 @@ import numpy as np
 from engine.arrays import Array
 from engine.encoding import Scaling
 from engine.layers.embedding import EmbeddingSpec
+from engine.layers.embedding_bag import EmbeddingBagSpec
 from engine.layers.flatten import FlattenSpec
 from engine.layers.reshape import PermuteSpec, ReshapeSpec
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 
 
-def first_embedding(network: NetworkSpec) -> EmbeddingSpec | None:
+def first_embedding(network: NetworkSpec) -> EmbeddingSpec | EmbeddingBagSpec | None:
     """The embedding that the rows reach unchanged, if there is one."""
     moving = FlattenSpec, PermuteSpec, ReshapeSpec
     first = next((layer for layer in network.layers if not isinstance(layer, moving)), None)
-    return first if isinstance(first, EmbeddingSpec) else None
+    return first if isinstance(first, EmbeddingSpec | EmbeddingBagSpec) else None
 
 
-def check_mixup(mixup: float, embedding: EmbeddingSpec | None) -> None:
+def check_mixup(mixup: float, embedding: EmbeddingSpec | EmbeddingBagSpec | None) -> None:
     """Raise `InvalidSpec` where ids would be mixed like numbers."""
     if mixup and embedding is not None:
         raise InvalidSpec(
@@ -27,7 +28,7 @@ def check_mixup(mixup: float, embedding: EmbeddingSpec | None) -> None:
         )
 
 
-def note_of_ids(embedding: EmbeddingSpec, x: Array, scaling: Scaling) -> str | None:
+def note_of_ids(embedding: EmbeddingSpec | EmbeddingBagSpec, x: Array, scaling: Scaling) -> str | None:
     """What the plan says where some of the rows x (rows, features) are no ids."""
     share = np.mean((x < 0) | (x >= embedding.size) | (x != np.rint(x)))
     if not share:

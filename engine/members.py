@@ -13,11 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.arrays import Array, Shape
+from engine.checkpoint import Checkpoint
 from engine.layers import Layer
-from engine.layers.activations import Activation, Identity, Sigmoid
-from engine.layers.softmax import Softmax
+from engine.layers.activations.base import Activation, Identity, Sigmoid
+from engine.layers.activations.softmax import Softmax
+from engine.layers.dense import UnitsSpec
 from engine.losses import LARGEST_LOGARITHM, AnyLoss, Loss
 from engine.metrics import Metric, metric_for
+from engine.network import NetworkSpec
 from engine.summary import NetworkSummary
 from engine.tasks import Link, Task, build_loss
 
@@ -25,6 +28,15 @@ from engine.tasks import Link, Task, build_loss
 def answers_fit(shape: Shape, outputs: int) -> bool:
     """Whether a network's outputs of `shape` are `outputs` numbers, of one network or of each member."""
     return len(shape) in {1, 2} and shape[-1] == outputs
+
+
+def misfit(network: NetworkSpec, shape: Shape, outputs: int) -> str:
+    """What is wrong with a network whose outputs are not the target's, and what to do."""
+    if isinstance(network.layers[-1], UnitsSpec):
+        advice = "leave out the last dense layer's units, or make them fit"
+    else:
+        advice = f"end with {'a flatten and ' if len(shape) > 1 else ''}a dense layer without units"
+    return f"the network has outputs of shape {list(shape)}, but the target needs {outputs}: {advice}"
 
 
 def note_of(network: NetworkSummary) -> str | None:
@@ -87,11 +99,12 @@ def metric_of(
     batch: int,
     dtype: np.dtype[np.floating],
     scale: Array | None = None,
+    bounds: Array | None = None,
 ) -> Metric:
     """As `metric_for`, for a network's outputs of `shape`; with members, the metric of their mean answer."""
     if len(shape) == 1:
-        return metric_for(task, link, shape, batch=batch, dtype=dtype, scale=scale)
-    of_answers = metric_for(task, "identity", shape[1:], batch=batch, dtype=dtype, scale=scale)
+        return metric_for(task, link, shape, batch=batch, dtype=dtype, scale=scale, bounds=bounds)
+    of_answers = metric_for(task, "identity", shape[1:], batch=batch, dtype=dtype, scale=scale, bounds=bounds)
     return MemberMetric(of_answers, link, shape, batch, dtype)
 
 
@@ -110,6 +123,14 @@ class MemberMetric(Metric):
     def reset(self) -> None:
         """Forget all rows."""
         self._metric.reset()
+
+    def checkpoint(self) -> Checkpoint:
+        """What the rows so far come to."""
+        return self._metric.checkpoint()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there."""
+        self._metric.resume(checkpoint)
 
     def update(self, output: Array, target: Array, weight: Array | None) -> None:
         """Add a batch: output (rows, members, outputs), target (rows, outputs)."""

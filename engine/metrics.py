@@ -1,9 +1,12 @@
 """Metrics that are watched while a network trains, accumulated batch by batch."""
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import DTypeLike
 
 from engine.arrays import Array, Shape, size
+from engine.checkpoint import Checkpoint
 from engine.kernels import Mask, chosen
 from engine.losses import LARGEST_LOGARITHM
 from engine.tasks import Link, Task
@@ -12,12 +15,32 @@ from engine.tasks import Link, Task
 class Metric:
     """Named figures over the rows since the last `reset`; `update` allocates nothing."""
 
+    summed: ClassVar[tuple[str, ...]] = ("_weights",)
+    """Names of the attributes, floats or arrays, that hold what the rows so far come to."""
+
     def __init__(self, *, batch: int, dtype: DTypeLike) -> None:
         self._weights = 0.0  # sum over the rows
 
     def reset(self) -> None:
         """Forget all rows."""
         self._weights = 0.0
+
+    def checkpoint(self) -> Checkpoint:
+        """What the rows so far come to."""
+        sums = {name.strip("_"): getattr(self, name) for name in self.summed}
+        return Checkpoint(
+            {name: value for name, value in sums.items() if isinstance(value, np.ndarray)},
+            {name: float(value) for name, value in sums.items() if not isinstance(value, np.ndarray)},
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there; raises `CheckpointMismatch` where the sums do not fit."""
+        for name in self.summed:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                checkpoint.fill(**{name.strip("_"): value})
+            else:
+                setattr(self, name, checkpoint.facts[name.strip("_")])
 
     def update(self, output: Array, target: Array, weight: Array | None) -> None:
         """Add a batch: output and target (rows, *shape), weight (rows,) or None for all ones."""
@@ -35,6 +58,8 @@ class Metric:
 
 class MulticlassAccuracy(Metric):
     """`accuracy`: share of the rows whose largest output is at the largest target (rows, classes)."""
+
+    summed = (*Metric.summed, "_right_rows")
 
     def __init__(self, *, batch: int, dtype: DTypeLike) -> None:
         super().__init__(batch=batch, dtype=dtype)
@@ -73,6 +98,8 @@ class LabelAccuracy(Metric):
     also `exact_match`: share of the rows in which all labels are.
     """
 
+    summed = (*Metric.summed, "_right_labels", "_right_rows")
+
     def __init__(self, labels: int, *, threshold: float, batch: int, dtype: DTypeLike) -> None:
         super().__init__(batch=batch, dtype=dtype)
         self._labels = labels
@@ -108,6 +135,22 @@ class LabelAccuracy(Metric):
         return accuracy | {"exact_match": self._right_rows / self._weights} if self._labels > 1 else accuracy
 
 
+class OrdinalAccuracy(LabelAccuracy):
+    """Metrics of ordered classes, whose labels in the target say whether the class is above each but the last.
+
+    `accuracy`: share of the rows whose class is right. `mean_absolute_rank_error`: how many ranks the class is
+    away from the true one, on average; so many labels are wrong where the outputs are in order.
+    """
+
+    def result(self) -> dict[str, float]:
+        """Both."""
+        right = self._right_rows if self._labels > 1 else self._right_labels
+        return {
+            "accuracy": right / self._weights,
+            "mean_absolute_rank_error": self._labels - self._right_labels / self._weights,
+        }
+
+
 def _weight_of(rows: Mask, weight: Array | None) -> float:
     """The sum of the weights of the rows that are true."""
     return float(np.count_nonzero(rows) if weight is None else np.add.reduce(weight, where=rows))
@@ -120,12 +163,22 @@ class RegressionErrors(Metric):
     output whose target is constant has R2 = 1 if it is met exactly and 0 otherwise.
     """
 
+    summed = (*Metric.summed, "_origin", "_sums")
+
     def __init__(
-        self, outputs: int, *, logarithms: bool, scale: Array | None, batch: int, dtype: DTypeLike
+        self,
+        outputs: int,
+        *,
+        logarithms: bool,
+        scale: Array | None,
+        bounds: Array | None = None,
+        batch: int,
+        dtype: DTypeLike,
     ) -> None:
         """`logarithms`: whether the answers are the outputs' exponentials instead of the outputs themselves.
 
-        `scale`: what 1 in the answer is in the target's unit, for each output.
+        `scale`: what 1 in the answer is in the target's unit, for each output. `bounds`: the least and the most that
+        an answer is (2, outputs); what is beyond counts as the bound.
         """
         super().__init__(batch=batch, dtype=dtype)
         self._kernel = chosen().error_sums
@@ -135,7 +188,9 @@ class RegressionErrors(Metric):
         self._sums = np.zeros((4, outputs))  # of e^2, |e|, y and y^2, with y counted from the origin
         self._batch_sums = np.empty((4, outputs), dtype)
         self._buffers = np.empty((batch, outputs), dtype), np.ones(batch, dtype)
-        self._answers = np.empty((batch, outputs) if logarithms else (0, 0), dtype)
+        self._bounds = None if bounds is None else np.asarray(bounds, dtype)
+        moved = logarithms or bounds is not None
+        self._answers = np.empty((batch, outputs) if moved else (0, 0), dtype)
         self._take_rows(batch)
 
     def _take_rows(self, rows: int) -> None:
@@ -160,6 +215,8 @@ class RegressionErrors(Metric):
         if self._logarithms:
             output = np.clip(output, -LARGEST_LOGARITHM, LARGEST_LOGARITHM, out=self._answers[:rows])
             np.exp(output, out=output)
+        if self._bounds is not None:
+            output = np.clip(output, *self._bounds, out=self._answers[:rows])
         if weight is None:
             weight = self._ones
         self._kernel(output, target, weight, self._origin, self._sums, self._batch_sums, self._values)
@@ -178,16 +235,27 @@ class RegressionErrors(Metric):
 
 
 def metric_for(
-    task: Task, link: Link, shape: Shape, *, batch: int, dtype: DTypeLike, scale: Array | None = None
+    task: Task,
+    link: Link,
+    shape: Shape,
+    *,
+    batch: int,
+    dtype: DTypeLike,
+    scale: Array | None = None,
+    bounds: Array | None = None,
 ) -> Metric:
     """The metric of `task` for outputs of `shape` (without the rows), at most `batch` rows at a time.
 
     `link`: what is still to be applied to the outputs; after "sigmoid" a probability of 1/2 is a
-    logit of 0. `scale`: for regression, what 1 in the answers is in the target's unit, (outputs,).
+    logit of 0. `scale`: for regression, what 1 in the answers is in the target's unit, (outputs,); `bounds`: what
+    answers are cut to, as in `RegressionErrors`.
     """
     if task == "multiclass":
         return MulticlassAccuracy(batch=batch, dtype=dtype)
-    if task in ("binary", "multilabel"):
+    if task in ("binary", "multilabel", "ordinal"):
         threshold = 0.0 if link == "sigmoid" else 0.5
-        return LabelAccuracy(size(shape), threshold=threshold, batch=batch, dtype=dtype)
-    return RegressionErrors(size(shape), logarithms=link == "exp", scale=scale, batch=batch, dtype=dtype)
+        labels = OrdinalAccuracy if task == "ordinal" else LabelAccuracy
+        return labels(size(shape), threshold=threshold, batch=batch, dtype=dtype)
+    return RegressionErrors(
+        size(shape), logarithms=link == "exp", scale=scale, bounds=bounds, batch=batch, dtype=dtype
+    )

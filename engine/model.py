@@ -1,6 +1,6 @@
 """A trained model: from a table to predictions, and to and from one file.
 
-The file is safetensors (no pickle): two tensors and, in the header's metadata, JSON.
+The file is safetensors (no pickle): tensors and, in the header's metadata, JSON.
 
     theta     float32 (parameters,)   NetworkSpec's layers in order
     state     float32 (states,)       what layers keep besides
@@ -9,33 +9,38 @@ The file is safetensors (no pickle): two tensors and, in the header's metadata, 
     network   NetworkSpec, resolved
     link      "identity", "sigmoid", "softmax" or "exp"
     target    AnyTarget
+    assurance Assurance, where there is any
+    series    SeriesWindows, where rows are read as windows over time
 
-Whoever saves a model may add further entries about it under other keys.
+It may also hold what the training made of its rows (`engine.row_losses`). Whoever saves a model may add further
+entries about it under other keys.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from mmap import mmap
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, Json, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
-from engine.arrays import Array, size
-from engine.encoding.description import Feature
+from engine import model_file
+from engine.arrays import Array, Shape, size
 from engine.encoding.table import TableEncoder
-from engine.encoding.target import AnyTarget, Prediction
+from engine.encoding.target import AnyTarget
+from engine.forecasting.windows import SeriesWindows
 from engine.losses import LARGEST_LOGARITHM
 from engine.members import answers_fit
+from engine.model_file import UnreadableModel
 from engine.network import Network, NetworkSpec
+from engine.predictor import Predictor
 from engine.spec import InvalidSpec
 from engine.summary import summarize
 from engine.tasks import Link
+from engine.trust.assurance import Assurance, kept_assurance
 
 INFERENCE_BATCHES = (64, 32, 16, 8, 4, 2, 1)
 """Rows that may go through the network at a time; a model takes the first number that is fair.
@@ -44,17 +49,20 @@ The bits of a matrix product depend on its shape: every batch has the same numbe
 also depend on a row's place: BLAS kernels work on blocks of rows and treat those at the end differently
 (OpenBLAS on AVX2: places 60 to 63 of 64). A batch is fair if all its places give the same bits.
 """
+FEW = 8
+"""Rows that few go through in: they take a fraction of the time, where their bits are those of the full batch."""
 INFERENCE_BYTES = 64 * 2**20
 """Bytes that the buffers of such a batch may take; where one row needs more, rows go through one by one."""
 PROBES = 8
 """Random rows that are sent through all places of a batch, to see whether it is fair."""
 
-HEADER_AT_MOST = 16 * 2**20
-"""Bytes of JSON that a file may begin with."""
+
+WEIGHTS = frozenset({"theta", "state"})
+"""The tensors of a model's file that are its weights."""
 
 
-class UnreadableModel(ValueError):
-    """A file that is no model, or whose parts do not belong together."""
+OF_ROWS = "row_losses."
+"""What the names of the tensors begin with that tell of the training's rows."""
 
 
 class _Header(BaseModel):
@@ -65,9 +73,11 @@ class _Header(BaseModel):
     network: Json[NetworkSpec]
     link: Link
     target: Json[AnyTarget]
+    assurance: Json[Assurance] = Assurance()
+    series: Json[SeriesWindows] | None = None
 
 
-class Model:
+class Model(Predictor):
     """An encoder, a network with its parameters, and a target: what a training leaves behind.
 
     Any thread may use it: the network has one workspace, so a lock lets one batch through it at a time.
@@ -83,8 +93,9 @@ class Model:
         target: AnyTarget,
         theta: Array,
         state: Array,
+        assurance: Assurance = Assurance(),  # noqa: B008 - it cannot change
     ) -> None:
-        """Take copies of `theta` and `state`, float32, for the resolved `network`.
+        """Take `theta` and `state`, float32, for the resolved `network`: copies, unless nobody can write them.
 
         Raises `InvalidSpec` where the network does not take the encoder's width, and `UnreadableModel`
         where the parameters do not fit the network or its outputs do not fit the target.
@@ -93,31 +104,34 @@ class Model:
         self.network = network
         self.link: Link = link
         self.target = target
-        _check_sizes(network, encoder.width, target.outputs, theta, state)
-        batches = _batches(network, encoder.width)
-        self._network = Network(network, (encoder.width,), batch=batches[0], rng=np.random.default_rng(0))
-        self._network.theta[:] = theta
-        self._network.state[:] = state
+        self.assurance = assurance
+        _check_sizes(network, encoder.shape, target.outputs, theta, state)
+        batches = _batches(network, encoder.shape)
+        weights = _unchanging(theta), _unchanging(state)
+        self._network = Network(
+            network, encoder.shape, batch=batches[0], rng=np.random.default_rng(0), weights=weights
+        )
         self._lock = Lock()
-        batch = next(batch for batch in batches if self._is_fair(batch))
-        self._batch = np.zeros((batch, encoder.width), np.float32)
+        batch, bits = next((batch, bits) for batch in batches if (bits := self._fair_bits(batch)) is not None)
+        self._batch = np.zeros((batch, *encoder.shape), np.float32)
+        self._few = FEW if batch > FEW and self._fair_bits(FEW) == bits else batch
 
-    def _is_fair(self, batch: int) -> bool:
-        """Whether a row has the same bits at every place; layer by layer, since a later one may hide it."""
-        probes = np.random.default_rng(0).standard_normal((PROBES, 1, self.encoder.width), np.float32)
+    def _fair_bits(self, batch: int) -> bytes | None:
+        """A hash of random rows' bits after each layer; None where a row has not the same bits at every place.
+
+        Layer by layer, since a later one may hide it.
+        """
+        probes = np.random.default_rng(0).standard_normal((PROBES, 1, *self.encoder.shape), np.float32)
+        found = blake2b()
         for probe in probes:
             x: Array = np.repeat(probe, batch, axis=0)
             for layer in self._network.layers:
                 x = layer.forward(x, train=False)
                 bits = x.view(np.uint32)
                 if (bits != bits[0]).any():
-                    return False
-        return True
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The columns that it reads, in the order of raw `inputs`."""
-        return self.encoder.features
+                    return None
+                found.update(bits[0])
+        return found.digest()
 
     @property
     def theta(self) -> Array:
@@ -129,32 +143,28 @@ class Model:
         """What layers keep besides, (states,)."""
         return self._network.state
 
-    def predict(self, frame: pl.DataFrame) -> list[Prediction]:
-        """Each row's prediction, as the API sends it. Raises as `TableEncoder.encode` does."""
-        x = self.encoder.encode(frame)
-        return self.target.decode(self.answers_to(x), x)
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of memory that it holds."""
+        kept = sum(tensor.nbytes for tensor in self.further.values())
+        return model_bytes(self.network, self.encoder.shape) + kept
 
-    def answers(self, frame: pl.DataFrame) -> NDArray[np.float64]:
-        """Probabilities, or values in the target's unit, (rows, outputs). Raises as `encode` does."""
-        return self.answers_to(self.encoder.encode(frame))
-
-    def answers_to(self, x: Array) -> NDArray[np.float64]:
-        """The same for rows that are encoded already, x (rows, width).
-
-        A row's answer has the same bits whatever rows are beside it.
-        """
+    def plain_answers_to(self, x: Array) -> NDArray[np.float64]:
+        """Probabilities at temperature 1, or values, for encoded rows x (rows, width)."""
         outputs = np.empty((len(x), self.target.outputs), np.float64)
         link = _LINKS[self.link]
-        batch = len(self._batch)
+        batch = self._few if len(x) <= self._few else len(self._batch)
         for start in range(0, len(x), batch):
-            rows = x[start : start + batch]
+            rows = x[start : start + batch].reshape(-1, *self.encoder.shape)
             with self._lock:
-                self._batch[: len(rows)] = rows
-                self._batch[len(rows) :] = 0
-                answered = link(self._network.forward(self._batch).astype(np.float64))
+                padded = self._batch[:batch]
+                padded[: len(rows)] = rows
+                padded[len(rows) :] = 0
+                z = self._network.forward(padded)[: len(rows)].astype(np.float64)
+            answered = link(z)
             if answered.ndim > 2:
                 answered = answered.mean(axis=1)  # of the members
-            outputs[start : start + len(rows)] = answered[: len(rows)]
+            outputs[start : start + len(rows)] = answered
         return self.target.answers(outputs)
 
     def to_bytes(self, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -165,30 +175,38 @@ class Model:
             "network": self.network.model_dump_json(),
             "link": self.link,
             "target": self.target.model_dump_json(),
+            **kept_assurance(self.assurance),
+            **kept_windows(self.windows),
         }
         if taken := own.keys() & (metadata or {}):
             raise ValueError(f"the model's own metadata cannot be given: {', '.join(sorted(taken))}")
-        return _file({"theta": self.theta, "state": self.state}, {**own, **(metadata or {})})
-
-    def save(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the model's file; whoever keeps it syncs it to disk."""
-        path.write_bytes(self.to_bytes(metadata))
+        tensors = {"theta": self.theta, "state": self.state, **self.further}
+        return model_file.pack(tensors, {**own, **(metadata or {})})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Model":
-        """Read a model's file. Raises `UnreadableModel` for anything that is none."""
+    def from_bytes(cls, data: bytes | mmap) -> "Model":
+        """Read a model's file; of a mapped one the weights stay where they are.
+
+        Raises `UnreadableModel` for anything that is none.
+        """
         try:
-            theta, state = _tensors(data)
-            header = _Header.model_validate(_metadata(data))
-            return cls(
-                encoder=header.encoder,
-                network=header.network,
-                link=header.link,
-                target=header.target,
-                theta=theta,
-                state=state,
+            tensors, metadata = model_file.unpack(data)
+            theta, state = _weights(tensors)
+            header = _Header.model_validate(metadata)
+            return (
+                cls(
+                    encoder=header.encoder,
+                    network=header.network,
+                    link=header.link,
+                    target=header.target,
+                    theta=theta,
+                    state=state,
+                    assurance=header.assurance,
+                )
+                .keeping({name: tensor for name, tensor in tensors.items() if name not in WEIGHTS})
+                .reading(header.series)
             )
-        except (SafetensorError, ValidationError, InvalidSpec) as error:
+        except (ValidationError, InvalidSpec) as error:
             raise UnreadableModel(f"this file holds no usable model: {error}") from error
 
     @classmethod
@@ -197,21 +215,26 @@ class Model:
         return cls.from_bytes(path.read_bytes())
 
 
-def model_bytes(network: NetworkSpec, width: int) -> int:
-    """Bytes of memory that a model with this resolved network holds, for encoded rows of `width` numbers."""
-    batch = _batches(network, width)[0]
-    return summarize(network, (width,), batch=batch, slots=0).training_bytes
+def kept_windows(windows: SeriesWindows | None) -> dict[str, str]:
+    """The entry of a model's file; none where there are no windows."""
+    return {} if windows is None else {"series": windows.model_dump_json()}
 
 
-def _batches(network: NetworkSpec, width: int) -> Sequence[int]:
+def model_bytes(network: NetworkSpec, shape: Shape) -> int:
+    """Bytes of memory that a model with this resolved network holds, for encoded rows of this shape."""
+    batch = _batches(network, shape)[0]
+    return summarize(network, shape, batch=batch, slots=0).training_bytes
+
+
+def _batches(network: NetworkSpec, shape: Shape) -> Sequence[int]:
     """The inference batches whose buffers `INFERENCE_BYTES` hold, and in any case that of one row."""
-    a_row = 4 * sum(layer.buffer_values() for layer in network.build((width,)))
+    a_row = 4 * sum(layer.buffer_values() for layer in network.build(shape))
     return [batch for batch in INFERENCE_BATCHES if batch == 1 or batch * a_row <= INFERENCE_BYTES]
 
 
-def _check_sizes(network: NetworkSpec, width: int, outputs: int, theta: Array, state: Array) -> None:
+def _check_sizes(network: NetworkSpec, shape: Shape, outputs: int, theta: Array, state: Array) -> None:
     """Compare before anything is allocated: a small file may describe a network of any size."""
-    layers = network.build((width,))
+    layers = network.build(shape)
     if not answers_fit(layers[-1].out_shape, outputs):
         raise UnreadableModel(
             f"the network's outputs have shape {list(layers[-1].out_shape)}, the target needs [{outputs}]"
@@ -225,40 +248,18 @@ def _check_sizes(network: NetworkSpec, width: int, outputs: int, theta: Array, s
             raise UnreadableModel(f"{name} holds values that are not finite")
 
 
-def _file(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file: the header's length in 8 bytes, the header in JSON, the tensors.
-
-    The library's own writer orders the metadata at random; equal models are to be equal files.
-    """
-    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
-    start = 0
-    for name, values in tensors.items():
-        stop = start + 4 * values.size
-        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [start, stop]}
-        start = stop
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    payload = [values.astype("<f4", copy=False).data for values in tensors.values()]
-    return b"".join([len(text).to_bytes(8, "little"), text, *payload])
-
-
-def _metadata(data: bytes) -> object:
-    """The metadata of a safetensors file: 8 bytes of length, then JSON."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]).get("__metadata__", {})
-
-
-def _tensors(data: bytes) -> tuple[Array, Array]:
-    """Theta and state; the library checks that header and payload belong together."""
-    if int.from_bytes(data[:8], "little") > HEADER_AT_MOST:
-        raise UnreadableModel(f"the header is longer than {HEADER_AT_MOST} bytes")
-    try:
-        tensors = load(data)
-    except KeyError as error:  # how the library says it
-        raise UnreadableModel(f"the file holds tensors of a dtype that is not known, {error}") from error
-    if tensors.keys() != {"theta", "state"} or any(part.dtype != np.float32 for part in tensors.values()):
+def _weights(tensors: Mapping[str, NDArray[Any]]) -> tuple[Array, Array]:
+    """Theta and state, if these and what is known of rows are all that there is."""
+    theta, state = tensors.get("theta"), tensors.get("state")
+    if any(name not in WEIGHTS and not name.startswith(OF_ROWS) for name in tensors):
+        raise UnreadableModel(f"a model's tensors are theta and state, and those of {OF_ROWS}*")
+    if theta is None or state is None or theta.dtype != np.float32 or state.dtype != np.float32:
         raise UnreadableModel("a model's tensors are theta and state in float32")
-    return tensors["theta"], tensors["state"]
+    return theta, state
+
+
+def _unchanging(values: Array) -> Array:
+    return values.copy() if values.flags.writeable else values
 
 
 def _sigmoid(z: Array) -> Array:

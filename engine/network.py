@@ -7,6 +7,8 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from engine.arrays import Array, Shape, size
+from engine.checkpoint import Checkpoint, CheckpointMismatch
+from engine.differences import first_difference
 from engine.layers import AnyLayer, Layer, LayerSpec
 from engine.layers.base import started
 from engine.layers.combinators import Sequential, build_chain
@@ -22,7 +24,9 @@ class NetworkSpec(Spec):
         min_length=1, max_length=1000, description="The layers, first to last."
     )
     input_shape: tuple[PositiveInt, ...] | None = Field(
-        None, max_length=8, description="Shape of one row; left out, the data decides."
+        None,
+        max_length=8,
+        description="Shape of one row; left out, the data decides. Images of another size are brought to it.",
     )
 
     @property
@@ -32,6 +36,12 @@ class NetworkSpec(Spec):
         if self.input_shape is None and isinstance(first, ReshapeSpec) and min(first.shape) > 0:
             return first.shape
         return self.input_shape
+
+    @property
+    def image_shape(self) -> Shape | None:
+        """The same where it is that of an image: height, width, and 1 or 3 channels."""
+        shape = self.row_shape
+        return shape if shape is not None and len(shape) == 3 and shape[-1] in (1, 3) else None
 
     def resolve(self, outputs: int) -> "NetworkSpec":
         """Fill in what may be left out: the last dense layer's units and every dense layer's start."""
@@ -70,6 +80,7 @@ class Segment:
     shape: Shape
     rate: float = 1.0  # factor on the learning rate
     decay: bool = True  # whether weight decay and penalties apply
+    decay_factor: float = 1.0  # on weight decay
 
 
 class Network:
@@ -92,11 +103,13 @@ class Network:
         rng: np.random.Generator,
         dtype: type[np.floating] = np.float32,
         input_gradient: bool = False,
+        weights: tuple[Array, Array] | None = None,
     ) -> None:
         """Build `spec` (resolved) for rows of `in_shape` and allocate for up to `batch` rows.
 
         Parameters start at zero until `init`. `rng` draws what layers need while training.
         `input_gradient`: whether `backward` computes the gradient of the network's input as well.
+        `weights`: theta and state, which are then not copied and may be read-only, for a network that only answers.
         Raises `InvalidSpec` as `NetworkSpec.build` does.
         """
         self.spec = spec
@@ -106,9 +119,10 @@ class Network:
         self.batch = batch
         self.dtype: np.dtype[np.floating] = np.dtype(dtype)
         parameters, states = self._chain.param_shapes, self._chain.state_shapes
-        self.theta = np.zeros(sum(map(size, parameters.values())), dtype)
-        self.grad = np.zeros_like(self.theta)
-        self.state = np.zeros(sum(map(size, states.values())), dtype)
+        if weights is None:
+            weights = np.zeros(_total(parameters), dtype), np.zeros(_total(states), dtype)
+        self.theta, self.state = weights
+        self.grad = np.zeros(_total(parameters), dtype)  # memory that is not used until it is written
         self.segments = [
             Segment(name, part, parameters[name], decay=name in self._chain.decayed)
             for name, part in _parts(parameters)
@@ -127,9 +141,36 @@ class Network:
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw all parameters, first layer to last.
 
-        `x` (1..batch rows, *in_shape) is passed on through the layers, for data-driven starts.
+        `x` (rows, *in_shape) is passed on through the layers, for data-driven starts; where there are more rows
+        than a batch, the first layer starts from all of them and the others from the first ones.
         """
         self._chain.init(rng, x)
+
+    def scale_dropout(self, factor: float) -> None:
+        """From now on drop with `factor` times the rates that the layers' specs say."""
+        self._chain.scale_dropout(factor)
+
+    def checkpoint(self) -> Checkpoint:
+        """Parameters, state, and how far each layer's generator has drawn."""
+        return Checkpoint(
+            {"theta": self.theta, "state": self.state},
+            {
+                "spec": self.spec.model_dump(mode="json"),
+                "in_shape": list(self.in_shape),
+                "generators": [draw.bit_generator.state for draw in self._chain.generators()],
+            },
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Take all of it back; raises `CheckpointMismatch` for that of another network."""
+        facts = checkpoint.facts
+        other = {"spec": facts["spec"], "in_shape": facts["in_shape"]}
+        mine = {"spec": self.spec.model_dump(mode="json"), "in_shape": list(self.in_shape)}
+        if difference := first_difference(other, mine):
+            raise CheckpointMismatch(f"the checkpoint is of another network: there {difference}")
+        checkpoint.fill(theta=self.theta, state=self.state)
+        for generator, state in zip(self._chain.generators(), facts["generators"], strict=True):
+            generator.bit_generator.state = state
 
     def forward(self, x: Array, train: bool = False) -> Array:
         """Map x (rows, *in_shape) to the outputs (rows, *out_shape), valid until the next call."""
@@ -141,6 +182,10 @@ class Network:
         Without `input_gradient` what is returned means nothing.
         """
         return self._chain.backward(d_output)
+
+
+def _total(shapes: Mapping[str, Shape]) -> int:
+    return sum(map(size, shapes.values()))
 
 
 def _parts(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, slice]]:

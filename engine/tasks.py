@@ -8,36 +8,41 @@ import numpy as np
 
 from engine.arrays import Shape
 from engine.layers import LayerSpec
-from engine.layers.activations import SigmoidSpec
+from engine.layers.activations.base import SigmoidSpec
+from engine.layers.activations.softmax import LogSoftmaxSpec, SoftmaxSpec
 from engine.layers.combinators import SequentialSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.softmax import LogSoftmaxSpec, SoftmaxSpec
-from engine.losses import AnyLoss, CrossEntropySpec, LogLossSpec, Loss, MseSpec
+from engine.layers.ordered_logits import OrderedLogitsSpec
+from engine.losses import AnyLoss, CrossEntropySpec, LogLossSpec, Loss, MseSpec, PoissonSpec
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec, Path
 
-Task = Literal["binary", "multiclass", "multilabel", "regression", "autoencoding"]
+Task = Literal["binary", "multiclass", "ordinal", "multilabel", "regression", "count", "autoencoding"]
 Link = Literal["identity", "sigmoid", "softmax", "exp"]
 
 DEFAULT_LOSS: dict[Task, AnyLoss] = {
     "binary": LogLossSpec(),
     "multiclass": CrossEntropySpec(),
+    "ordinal": LogLossSpec(),
     "multilabel": LogLossSpec(),
     "regression": MseSpec(),
+    "count": PoissonSpec(),
     "autoencoding": MseSpec(),
 }
 
 LINK: dict[Task, Link] = {
     "binary": "sigmoid",
     "multiclass": "softmax",
+    "ordinal": "sigmoid",
     "multilabel": "sigmoid",
     "regression": "identity",
+    "count": "exp",
     "autoencoding": "identity",
 }
 """What turns a network's outputs into the answer of a task: probabilities, or the values themselves.
 
-With a loss on logarithms it is "exp" instead.
+With a loss on logarithms it is always "exp".
 """
 
 _LINK_LAYERS: dict[Link, tuple[type[LayerSpec], ...]] = {
@@ -73,6 +78,8 @@ def fit_head(network: NetworkSpec, task: Task, loss: AnyLoss, outputs: int) -> H
     _check_loss(loss, task, outputs)
     network = network.resolve(outputs)
     last, place = _last(network.layers)
+    if task == "ordinal":
+        return _on_ordered(network, loss, last, place)
     try:
         match loss.takes:
             case "logits":
@@ -128,6 +135,22 @@ def _on_logits(network: NetworkSpec, task: Task, loss: AnyLoss, last: LayerSpec)
             f"leave it out or end with {link}" + (", in no other layer" if is_link and hidden else "")
         )
     return Head(network, link, None)
+
+
+def _on_ordered(network: NetworkSpec, loss: AnyLoss, last: LayerSpec, place: Path) -> Head:
+    """On logits that an own last layer keeps in order, unless it is there already."""
+    if last.kind == OrderedLogitsSpec().kind:
+        return Head(network, LINK["ordinal"], None)
+    try:
+        head = _on_logits(network, "ordinal", loss, last)
+    except InvalidSpec as error:
+        raise error.under("layers", *place) from None
+    ordered = head.network.model_copy(update={"layers": (*head.network.layers, OrderedLogitsSpec())})
+    notes = (
+        head.note,
+        "a last ordered_logits layer keeps the probabilities of the ordered classes consistent",
+    )
+    return Head(ordered, head.link, "; ".join(filter(None, notes)))
 
 
 def _on_scores(network: NetworkSpec, task: Task, loss: AnyLoss, last: LayerSpec) -> Head:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.encoding.errors import no_column
 from engine.encoding.split import balanced_weights
 from engine.encoding.target import AnyTarget, ClassTarget, label_text
 from engine.spec import InvalidSpec
@@ -45,7 +46,7 @@ class RowWeights:
 def _own_weights(name: str, rows: pl.DataFrame) -> Weights:
     at = ("sample_weight",)
     if name not in rows.columns:
-        raise InvalidSpec(f"there is no column {name!r}", at)
+        raise InvalidSpec(no_column(name, rows.columns), at)
     if not rows[name].dtype.is_numeric() or rows[name].has_nulls():
         raise InvalidSpec(f"{name!r} must hold a number in every row to be a weight", at)
     weight = rows[name].to_numpy().astype(np.float32)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.losses import CrossEntropySpec
 from engine.metrics import metric_for
 from engine.network import Network, NetworkSpec

@@ -1,7 +1,7 @@
 """What alembic runs to change the tables.
 
-On SQLite all steps are one transaction: foreign keys are off, since a table that is changed is copied and
-dropped, and they are checked before the commit.
+All steps are one transaction. On SQLite foreign keys are off, since a table that is changed is copied and dropped,
+and they are checked before the commit. On PostgreSQL whoever else wants to migrate waits for the commit.
 """
 
 import os
@@ -12,6 +12,9 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
+import app.audit.store
+import app.auth.store
+import app.chores
 import app.datasets.store
 import app.events.store
 import app.idempotency
@@ -38,8 +41,17 @@ def run() -> None:
             transactional_ddl=True,  # true of SQLite as this service drives it, though alembic doubts it
         )
         with context.begin_transaction():
+            _take_turns(connection)
             context.run_migrations()
             _check_foreign_keys(connection)
+
+
+def _take_turns(connection: Connection) -> None:
+    """Only after this is the revision read, so the second finds nothing to do. A table's copy may take its time."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")
 
 
 def _render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:

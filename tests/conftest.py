@@ -1,5 +1,6 @@
 """A real service to test against: a data folder, a migrated database, a real server on a free port."""
 
+import itertools
 import os
 import shutil
 import socket
@@ -15,11 +16,19 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from postgres_server import PostgresServer, is_installed, postgres_server
 
+from app.connections import guarded
+from app.database import Database
 from app.dependencies import Context
 from app.main import create_app
 from app.schema import migrate
 from app.settings import Settings
+from engine import kernels
+
+# The compiled kernels, which are installed for tests of their own, take seconds to load in every process.
+os.environ["BACKPROPD_KERNELS"] = "numpy"
+kernels.use("numpy")
 
 PENGUINS = Path(__file__).parent.parent / "app" / "demo" / "penguins.csv"
 
@@ -32,6 +41,7 @@ class Service:
     client: httpx.Client
     settings: Settings
     context: Context
+    app: Any
 
     def upload(self, data: bytes, content_type: str = "text/csv", **params: str) -> dict[str, Any]:
         """A data set of these bytes."""
@@ -60,6 +70,19 @@ class Service:
 StartService = Callable[..., AbstractContextManager[Service]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test ARGS=--postgres`: the API's tests on PostgreSQL in place of SQLite."""
+    parser.addoption("--postgres", action="store_true", help="the API's tests on PostgreSQL, not SQLite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks into SQLite itself has nothing to look at on PostgreSQL."""
+    if config.getoption("--postgres"):
+        for item in items:
+            if item.get_closest_marker("sqlite"):
+                item.add_marker(pytest.mark.skip("looks into SQLite itself"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _light_children() -> None:
     """A child of the fork server imports the parent's `__main__` again: pytest's is of no use to ours."""
@@ -78,18 +101,59 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def start_service(migrated: Path) -> StartService:
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, where it is installed."""
+    if not is_installed():
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_postgres_url(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Makes a database at the head revision; its URL."""
+    url = postgres.create("migrated")
+    migrate(Settings(data=tmp_path_factory.mktemp("migrated"), database_url=url))
+    numbers = itertools.count()
+    return lambda: postgres.create(f"test_{next(numbers)}", "migrated")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database at the head revision: of each kind in turn."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("new_postgres_url")()
+        return url
+    shutil.copy(request.getfixturevalue("migrated"), tmp_path / "backpropd.db")
+    return f"sqlite:///{tmp_path / 'backpropd.db'}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database, of each kind in turn."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def start_service(migrated: Path, request: pytest.FixtureRequest) -> StartService:
     """Starts a service over a folder, with settings of one's own; a context manager."""
+    on_postgres = request.config.getoption("--postgres")
+    new_url = request.getfixturevalue("new_postgres_url") if on_postgres else None
+    urls: dict[Path, str] = {}  # of folders, which may be served again
 
     @contextmanager
     def start(data: Path, **settings: Any) -> Iterator[Service]:
-        if not (data / "backpropd.db").exists():
-            data.mkdir(exist_ok=True)
+        data.mkdir(exist_ok=True)
+        if new_url is not None:
+            urls[data] = settings.setdefault("database_url", urls.get(data) or new_url())
+        elif "database_url" not in settings and not (data / "backpropd.db").exists():
             shutil.copy(migrated, data / "backpropd.db")
         chosen = Settings(data=data, workers=0, **settings)
         app = create_app(chosen)
         with _server(app) as url, httpx.Client(base_url=url, timeout=60) as client:
-            yield Service(url, client, chosen, app.state.context)
+            yield Service(url, client, chosen, app.state.context, app)
 
     return start
 
@@ -108,7 +172,15 @@ def _server(app: Any) -> Iterator[str]:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            http=guarded(app.state.context.settings),
+            ws="none",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

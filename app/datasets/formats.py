@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from app.problems import UnsupportedMediaType
 
-Format = Literal["csv", "tsv", "ndjson", "json", "parquet", "arrow"]
+Format = Literal["csv", "tsv", "ndjson", "json", "parquet", "arrow", "npz", "zip", "xlsx"]
 
 MEDIA_TYPES: dict[str, Format] = {
     "text/csv": "csv",
@@ -14,6 +14,9 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/json": "json",
     "application/vnd.apache.parquet": "parquet",
     "application/vnd.apache.arrow.file": "arrow",
+    "application/x-npz": "npz",
+    "application/zip": "zip",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }
 
 ENDINGS: dict[str, Format] = {
@@ -25,6 +28,9 @@ ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".npz": "npz",
+    ".zip": "zip",
+    ".xlsx": "xlsx",
 }
 
 

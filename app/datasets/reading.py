@@ -1,6 +1,7 @@
 """From an upload's bytes on the disk to a table, format by format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -8,43 +9,79 @@ import polars as pl
 
 from app.datasets.formats import Format
 from app.datasets.reading_csv import read_delimited
+from app.datasets.reading_excel import read_excel
+from app.datasets.reading_images import read_images
 from app.datasets.reading_json import read_json, read_ndjson
+from app.datasets.reading_npz import read_npz
+from app.datasets.reading_options import ReadOptions
 from app.datasets.unreadable import check_columns, unreadable
+from engine.encoding import DatasetWarning
 
 
-def read(path: Path, format: Format) -> pl.DataFrame:  # noqa: A002 - the field's name in the API
+def read(
+    path: Path,
+    format: Format,  # noqa: A002 - the field's name in the API
+    options: ReadOptions,
+) -> tuple[pl.DataFrame, list[DatasetWarning]]:
     """The table in the file at `path`: of strings from CSV and TSV, typed from the other formats.
 
-    Raises `Invalid` with the code `unreadable_file` and a sentence that says what is wrong and where.
+    And what is to be said of how it was read. Raises `Invalid` with the code `unreadable_file` and a sentence
+    that says what is wrong and where.
     """
-    frame = _READERS[format](path)
+    frame, warnings = _read(path, format, options)
     check_columns(frame.columns)
     if not frame.height:
         raise unreadable("there are no rows")
-    return frame
+    return frame, warnings
+
+
+def _read(path: Path, format_: Format, options: ReadOptions) -> tuple[pl.DataFrame, list[DatasetWarning]]:
+    match format_:
+        case "zip":
+            return read_images(path, options)
+        case "npz":
+            return read_npz(path, options), []
+        case "xlsx":
+            return read_excel(path, options), []
+    return _READERS[format_](path), []
+
+
+def scan_columnar(path: Path, format_: Format) -> pl.LazyFrame:
+    """A Parquet or Arrow IPC file, to be read in parts, within `told`."""
+    if format_ == "parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    return pl.scan_ipc(path, glob=False)
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
-    return _told("Parquet", partial(pl.read_parquet, glob=False, hive_partitioning=False), path)
+    with told("parquet", path):
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
 
 
 def _read_arrow(path: Path) -> pl.DataFrame:
-    return _told("Arrow IPC", pl.read_ipc, path)
+    with told("arrow", path):
+        return pl.read_ipc(path)
 
 
-def _told(name: str, reader: Callable[[Path], pl.DataFrame], path: Path) -> pl.DataFrame:
+@contextmanager
+def told(format_: Format, path: Path) -> Iterator[None]:
+    """Turn polars' errors of a columnar file into `Invalid`, and raise it for an empty one."""
     if not path.stat().st_size:
         raise unreadable("the body is empty")
     try:
-        return reader(path)
+        yield
     except (pl.exceptions.PolarsError, OSError) as error:
         words = str(error).partition("\n")[0].replace(str(path), "the file")
+        name = "Parquet" if format_ == "parquet" else "Arrow IPC"
         raise unreadable(f"not a valid {name} file: {words}") from None
 
 
+DELIMITERS: dict[str, str] = {"csv": ",;\t", "tsv": "\t"}
+"""What may divide the fields of a format."""
+
 _READERS: dict[Format, Callable[[Path], pl.DataFrame]] = {
-    "csv": partial(read_delimited, delimiters=",;\t"),
-    "tsv": partial(read_delimited, delimiters="\t"),
+    "csv": partial(read_delimited, delimiters=DELIMITERS["csv"]),
+    "tsv": partial(read_delimited, delimiters=DELIMITERS["tsv"]),
     "ndjson": read_ndjson,
     "json": read_json,
     "parquet": _read_parquet,

@@ -7,12 +7,30 @@ csv module reads the header, and the whole file where polars met something odd, 
 import csv
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from app.datasets.unreadable import check_columns, check_text, unreadable
 from app.problems import Invalid
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """How a file of delimited text is divided."""
+
+    delimiter: str
+    names: list[str]  # of the columns
+
+
+def delimited(path: Path, delimiters: str) -> Delimited:
+    """What the header says; raises `Invalid` for one that names no columns."""
+    delimiter = _delimiter(path, delimiters)
+    header = next(_records(path, delimiter), (1, []))[1]
+    names = [name.strip() for name in header]
+    check_columns(names)
+    return Delimited(delimiter, names)
 
 
 def read_delimited(path: Path, delimiters: str) -> pl.DataFrame:
@@ -22,18 +40,16 @@ def read_delimited(path: Path, delimiters: str) -> pl.DataFrame:
     any value are left out. Raises `Invalid` with the line that cannot be read.
     """
     check_text(path)
-    delimiter = _delimiter(path, delimiters)
-    header = next(_records(path, delimiter), (1, []))[1]
-    names = [name.strip() for name in header]
-    check_columns(names)
+    source = delimited(path, delimiters)
+    delimiter, names = source.delimiter, source.names
     try:
         frame = pl.read_csv(path, separator=delimiter, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
-        raise _fault(path, delimiter, len(names)) or _unknown_fault(error) from None
+        raise fault(path, delimiter, len(names)) or unknown_fault(error) from None
     if frame.width != len(names) or frame.to_series(-1).has_nulls():
-        fault = _fault(path, delimiter, len(names))
-        if fault is not None:
-            raise fault
+        found = fault(path, delimiter, len(names))
+        if found is not None:
+            raise found
     if frame.width != len(names):
         raise unreadable("the lines must end with LF or CRLF")
     frame.columns = names
@@ -68,19 +84,20 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             raise unreadable(f"line {line}: {detail}") from None
 
 
-def _fault(path: Path, delimiter: str, columns: int) -> Invalid | None:
+def fault(path: Path, delimiter: str, columns: int) -> Invalid | None:
     """The first line that does not have a field for each column, or is no CSV."""
     try:
         for line, record in _records(path, delimiter):
             if len(record) != columns:
                 fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
                 return unreadable(f"line {line} has {fields}, but the header has {columns} columns")
-    except Invalid as fault:
-        return fault
+    except Invalid as found:
+        return found
     return None
 
 
-def _unknown_fault(error: pl.exceptions.PolarsError) -> Invalid:
+def unknown_fault(error: pl.exceptions.PolarsError) -> Invalid:
+    """What to say of an error of polars where every line looks right."""
     words = str(error).partition("\n")[0]
     return unreadable(
         f"not valid CSV ({words}): a field that holds a quote, a delimiter or a line break must stand in "

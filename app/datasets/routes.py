@@ -8,10 +8,12 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from app.access import needs
 from app.bodies import StrictRoute
-from app.datasets import service
+from app.datasets import figures, service
+from app.datasets.reading_options import ReadOptions
 from app.datasets.receiving import Upload, receive
 from app.datasets.schemas import UPLOAD_BODY, DatasetChanges, DatasetDetail, DatasetItem, Rows
 from app.dependencies import Context, ContextDep, ReadSessionDep
@@ -20,7 +22,18 @@ from app.idempotency import Once, StreamedOnceDep
 from app.ids import new_id
 from app.names import Label, Tag
 from app.paging import Cursor, Limit, Page
-from app.problems import Busy, Conflict, Invalid, NotFound, StorageFull, TooLarge, UnsupportedMediaType
+from app.problems import (
+    Busy,
+    Conflict,
+    Invalid,
+    NotFound,
+    StorageFull,
+    TargetTooLong,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from app.turns import in_turn
+from engine.statistics.reports import CorrelationReport, DriftReport
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
 
@@ -50,19 +63,36 @@ async def create_dataset(
             examples=["penguins"],
         ),
     ] = None,
+    image_size: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=512,
+            description="Height and width in pixels that images are brought to; left out, their most frequent size, "
+            "at most 224 pixels on the longer side. For zip files.",
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None,
+        Query(max_length=100, description="Name of the sheet of an Excel file; left out, the first one."),
+    ] = None,
 ) -> Response:
-    """Upload a table: CSV, TSV, NDJSON, JSON (a list of objects), Parquet or Arrow IPC, at most a gigabyte.
+    """Upload a table (CSV, TSV, NDJSON, JSON, Parquet, Arrow IPC, Excel), arrays or images, at most a gigabyte.
 
     The types of the columns are found in the data and can be corrected with PATCH. In CSV the first line
     holds the names of the columns; the delimiter is a comma, or the semicolon or tab if only that divides
     the first line; lines without any value are left out. Missing values are empty fields, `NA`, `N/A`, `NaN`,
-    `null`, `None` and `?`.
+    `null`, `None` and `?`. JSON is a list of objects.
+
+    A zip file holds PNG or JPEG images in folders, which become the columns `image` and `label` (the folder). A
+    NumPy .npz file holds the arrays `x` (rows, ...) and `y`.
     """
     dataset_id = new_id("ds")
     async with contextmanager_in_threadpool(context.storage.scratch(dataset_id)) as folder:
         upload = await receive(request, folder / "upload", context.settings.max_upload_bytes)
         label = _label(name or upload.name or DEFAULT_NAME)
-        keep = partial(_keep, context, once, dataset_id, label, upload, folder / "table.arrow")
+        options = ReadOptions(context.settings.max_upload_bytes, image_size, sheet)
+        keep = partial(_keep, context, once, dataset_id, label, upload, options, folder / "table.arrow")
         return await to_thread.run_sync(keep, limiter=context.readers)
 
 
@@ -107,6 +137,57 @@ def list_rows(
     )
 
 
+@router.get(
+    "/{dataset_id}/drift",
+    summary="Compare a data set with an earlier one",
+    responses=problems(NotFound, Invalid, Busy),
+)
+@needs("read", counted="predictions")
+async def get_drift(
+    dataset_id: str,
+    reference: Annotated[
+        str,
+        Query(
+            max_length=100,
+            description="Id of the data set to compare with: what a model was trained on, or last month's.",
+            examples=["ds_0190a0b1c2d37e4f8a9b0c1d2e3f4a5b"],
+        ),
+    ],
+    context: ContextDep,
+) -> DriftReport:
+    """How far each column has moved since the reference, what is new and what is gone, with warnings."""
+    database, storage, settings = context.database, context.storage, context.settings
+    work = partial(figures.drift, database, storage, settings, dataset_id, reference)
+    return await in_turn(context.evaluators, work)
+
+
+@router.get(
+    "/{dataset_id}/correlation",
+    summary="Get the correlations of a data set's columns",
+    responses=problems(NotFound, Invalid, Busy, TargetTooLong),
+)
+@needs("read", counted="predictions")
+async def get_correlation(
+    dataset_id: str,
+    context: ContextDep,
+    column: Annotated[
+        list[Annotated[str, Field(max_length=140)]] | None,  # fifty of them fit into an address
+        Query(
+            max_length=50,
+            description="Names of columns, at most 50; left out, the first 50 that have correlations.",
+            examples=[["bill_length_mm", "species"]],
+        ),
+    ] = None,
+) -> CorrelationReport:
+    """How much the columns say about each other, the strongest pairs first.
+
+    Text, images and arrays are left out.
+    """
+    database, storage, settings = context.database, context.storage, context.settings
+    work = partial(figures.correlation, database, storage, settings, dataset_id, column)
+    return await in_turn(context.evaluators, work)
+
+
 @router.patch(
     "/{dataset_id}",
     summary="Change a data set",
@@ -143,14 +224,23 @@ def _label(name: str) -> str:
         raise Invalid.at("/name", error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
-def _keep(context: Context, once: Once, dataset_id: str, name: str, upload: Upload, table: Path) -> Response:
+def _keep(
+    context: Context,
+    once: Once,
+    dataset_id: str,
+    name: str,
+    upload: Upload,
+    options: ReadOptions,
+    table: Path,
+) -> Response:
     """Everything after the last byte of an upload; it blocks."""
     storage = context.storage
-    request_sha256 = f"{upload.sha256} {upload.format} {name}"
+    asked = "".join(f" {option}" for option in (options.image_size, options.sheet) if option is not None)
+    request_sha256 = f"{upload.sha256} {upload.format} {name}{asked}"
     with context.database.read() as session:
         if (stored := once.stored(session, request_sha256)) is not None:
             return stored
-    report = service.read_upload(upload, table, context.settings)
+    report = service.read_upload(upload, table, context.settings, options)
 
     with service.creating(context.database, storage, dataset_id) as session:
 

@@ -36,6 +36,9 @@ UPLOAD_BODY: dict[str, Any] = {
             },
             "application/vnd.apache.parquet": {"schema": _BINARY},
             "application/vnd.apache.arrow.file": {"schema": _BINARY},
+            "application/x-npz": {"schema": _BINARY},
+            "application/zip": {"schema": _BINARY},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": _BINARY},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -120,7 +123,8 @@ class Rows(BaseModel):
     """Some rows of a data set."""
 
     items: list[dict[str, Any]] = Field(
-        description="In the table's order; missing values are null, times ISO 8601 in UTC.",
+        description="In the table's order; missing values are null, times ISO 8601 in UTC, images PNG files in "
+        "base64, arrays nested lists, or a summary where they have more than 1,000 numbers.",
         examples=[[{"species": "Adelie", "bill_length_mm": 39.1, "sex": None}]],
     )
     next_cursor: str | None = Field(description="Cursor of the next rows; null after the last ones.")

@@ -16,12 +16,14 @@ from sqlalchemy.orm import Session
 from app.children import ChildFailed, call
 from app.database import Database, now
 from app.datasets import store
+from app.datasets.reading_options import ReadOptions
 from app.datasets.receiving import Upload
 from app.datasets.schemas import DatasetChanges, DatasetDetail, DatasetItem, Rows, TableReport
 from app.datasets.store import DatasetRow
 from app.ids import new_id
 from app.paging import Page, page
 from app.problems import Conflict, Invalid, NotFound
+from app.quotas import check_space
 from app.settings import Settings
 from app.storage import Storage, publish, remove, sync
 
@@ -29,12 +31,13 @@ RUNNER = "app.datasets.runner"  # named, not imported: it brings polars, which o
 ROWS_SECONDS = 30
 
 
-def read_upload(upload: Upload, table: Path, settings: Settings) -> TableReport:
+def read_upload(upload: Upload, table: Path, settings: Settings, options: ReadOptions) -> TableReport:
     """Turn an upload into the file `table`, durable already, and say what is in it.
 
     Raises `Invalid` with the code `unreadable_file`. No session is held meanwhile.
     """
-    report = _in_child("read_table", settings, upload.path, upload.format, table)
+    options.check(upload.format)
+    report = _in_child("read_table", settings, upload.path, upload.format, table, options)
     sync(table)  # here, since inside the transaction it would hold up every other writer
     return TableReport.model_validate(report)
 
@@ -60,6 +63,7 @@ def create(
     report: TableReport,
 ) -> DatasetDetail:
     """Keep what `read_upload` read."""
+    check_space(session, upload.bytes)
     publish(table, storage.dataset(dataset_id))
     row = DatasetRow(
         id=dataset_id,
@@ -169,7 +173,9 @@ def _retyped(
     wanted = {column.name: column.type for column in changes.columns or []}
     report = _in_child("retype_table", settings, storage.dataset(before.id), types, wanted, table)
     kept = [  # values that are missing by now: the table itself cannot tell any more
-        warning.model_dump(mode="json") for warning in before.warnings if warning.code == "infinite_values"
+        warning.model_dump(mode="json")
+        for warning in before.warnings
+        if warning.code in {"infinite_values", "ignored_files"}
     ]
     return {**report, "warnings": [*kept, *report["warnings"]]}
 

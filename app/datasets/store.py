@@ -3,16 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Select, exists, func, select
+from sqlalchemy import JSON, BigInteger, Index, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, UtcDateTime
+from app.ownership import Stored
+from app.tags import has_tag
 
 
-class DatasetRow(Base):
+class DatasetRow(Stored, Base):
     """An uploaded table; its rows lie in a file that the id names."""
 
     __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_owner", "owner", "id"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(index=True)
@@ -37,6 +40,5 @@ def matching(name: str | None, tag: str | None) -> Select[DatasetRow]:
     if name is not None:
         query = query.where(DatasetRow.name == name)
     if tag is not None:
-        tags = func.json_each(DatasetRow.tags).table_valued("value", name="tag")
-        query = query.where(exists().select_from(tags).where(tags.c.value == tag))
+        query = query.where(has_tag(DatasetRow.tags, tag))
     return query

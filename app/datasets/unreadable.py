@@ -24,6 +24,10 @@ def check_columns(names: Sequence[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise unreadable(f"there are {len(names):,} columns; at most {MAX_COLUMNS:,} are allowed")
     for number, name in enumerate(names, 1):
+        if "\0" in name:
+            raise unreadable(
+                f"the name of column {number} of {len(names)} holds a NUL, which text never does"
+            )
         if not name.strip():
             raise unreadable(f"column {number} of {len(names)} has no name")
     twice = [repr(name[:40]) for name, count in Counter(names).items() if count > 1]

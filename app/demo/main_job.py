@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +13,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.auth import service as auth
+from app.database import Database, now
 from app.demo.curve import loss_curve
 from app.demo.service import NotStarted, console, started_service
 from app.settings import Settings
@@ -58,7 +62,10 @@ class DemoFailed(Exception):
 def demo(settings: Settings, *, keep_serving: bool) -> int:
     """Do the main job and print what comes of it; the exit code."""
     try:
-        with started_service(settings) as (url, service), httpx.Client(base_url=url, timeout=60) as client:
+        with (
+            started_service(settings) as (url, service),
+            httpx.Client(base_url=url, timeout=60, headers=_credentials(settings)) as client,
+        ):
             _main_job(client)
             console.print(
                 f"\n[bold]API and docs[/bold]  {url}/docs"
@@ -74,6 +81,18 @@ def demo(settings: Settings, *, keep_serving: bool) -> int:
         console.print(f"[bold red]The demo failed:[/bold red] {error}", highlight=False)
         return 1
     return 0
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    """Where the data folder has keys, one of the demo's own for a day."""
+    with closing(Database(settings.url)) as database:
+        if not auth.any_key(database):
+            return {}
+        with database.write() as session:
+            key = auth.make(
+                session, "demo", "write", expires_at=now() + timedelta(days=1), note="backpropd demo"
+            )
+    return {"Authorization": f"Bearer {key.key}"}
 
 
 def _main_job(client: httpx.Client) -> None:
@@ -155,6 +174,8 @@ def _follow(client: httpx.Client, job: dict[str, Any]) -> None:
             if kind == "epoch":
                 points += data["points"]
                 progress.update(task, completed=points[-1]["epoch"])
+            if kind == "done" and points and points[-1]["epoch"] < epochs:
+                progress.update(task, description="stopped early,", total=points[-1]["epoch"])
             live.update(Group(progress, loss_curve(points, epochs=epochs)))
             if kind == "done":
                 return

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, UtcDateTime, now
 
-Kind = Literal["status", "epoch", "log", "done"]
+Kind = Literal["status", "epoch", "log", "finding", "done"]
 
 
 class JobEventRow(Base):
@@ -44,3 +44,8 @@ def after(session: Session, job_id: str, sequence: int) -> list[JobEventRow]:
 def drop_epochs(session: Session, job_id: str) -> None:
     """Forget the epochs of an attempt that starts again."""
     session.execute(delete(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.kind == "epoch"))
+
+
+def drop_done(session: Session, job_id: str) -> None:
+    """Take back that the job had ended; only once a later event is there, so that no number is used twice."""
+    session.execute(delete(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.kind == "done"))

@@ -1,6 +1,7 @@
 """What a child process is told about the work that it does. Without polars, so that API and worker start fast."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -8,7 +9,7 @@ from engine.encoding import ColumnType
 from engine.goal import GoalSpec
 from engine.kernels import Choice
 from engine.network import NetworkSpec
-from engine.training import TrainingSpec
+from engine.training import Changes, TrainingSpec
 
 
 class StoredTable(BaseModel):
@@ -33,15 +34,39 @@ class Assignment(BaseModel):
     goal: GoalSpec
     network: NetworkSpec | None
     training: TrainingSpec
+    start: Path | None = None  # file of the model whose weights it starts from
+    memory: int | None = None  # bytes that it may take; None: all tables are read into memory
+
+
+class SavedState(BaseModel):
+    """A checkpoint that a training may go on from."""
+
+    path: Path
+    attempt: int  # 0: what the job starts from
+    step: int
+
+
+class Change(Changes):
+    """A change of a training on its way."""
+
+    step: int | None = None  # before which it has taken effect; None: not yet
 
 
 class Run(BaseModel):
     """A training and how it is to be carried out."""
 
     assignment: Assignment
+    job_id: str
+    attempt: int
     model_id: str
     scratch: Path  # a folder for unfinished files, which the worker holds
-    metadata: dict[str, str]  # kept in the model's file
+    metadata: dict[str, str]  # kept in the files of the model and of checkpoints
+    saved: list[SavedState]  # the best first
+    changes: list[Change]
+    request: dict[str, Any]  # JobRequest, with defaults filled in: what remedies are patches of
+    findings: list[dict[str, Any]]  # those that were told already
+    recorded_step: int  # the step of the newest epoch in the history
+    checkpoint_seconds: float
     blas_threads: int
     kernels: Choice
     memory: int  # bytes

@@ -1,22 +1,26 @@
 """Jobs over HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.orm import Session
 
 from app.bodies import StrictRoute
-from app.dependencies import ContextDep, DatabaseDep, ReadSessionDep, WriteSessionDep
+from app.dependencies import CallerDep, Context, ContextDep, DatabaseDep, ReadSessionDep, WriteSessionDep
 from app.errors import problems
-from app.idempotency import OnceDep
-from app.jobs import service, streaming
-from app.jobs.schemas import History, Job, JobRequest, JobSummary
+from app.idempotency import Once, OnceDep
+from app.jobs import changes, lifecycle, service, streaming, successors
+from app.jobs.schemas import Checkpoints, Continuation, History, Job, JobChanges, JobRequest, JobSummary
 from app.jobs.states import Status
 from app.jobs.wake import wake_after_commit
 from app.names import ModelName, Tag
 from app.paging import Cursor, Limit, Page
 from app.problems import Busy, Conflict, Invalid, NotFound, StorageFull, TooLarge, UnsupportedMediaType
+from app.turns import in_turn
 from engine.goal import Plan
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -32,6 +36,9 @@ LastEventId = Annotated[
         description="Id of the last event that was seen; what came after it is sent.",
     ),
 ]
+
+ACTION = problems(NotFound, Conflict, Busy, StorageFull)
+SUCCESSOR = problems(NotFound, Conflict, Invalid, UnsupportedMediaType, TooLarge, Busy, StorageFull)
 
 
 def _existing_job(job_id: str, session: ReadSessionDep) -> Job:
@@ -52,7 +59,7 @@ ExistingJob = Annotated[Job, Depends(_existing_job)]
         **problems(Invalid, UnsupportedMediaType, TooLarge, Conflict, Busy, StorageFull),
     },
 )
-def create(
+async def create(
     request: JobRequest, context: ContextDep, once: OnceDep, validate_only: ValidateOnly = False
 ) -> Response:
     """Queue a training of a network on a data set.
@@ -60,22 +67,19 @@ def create(
     Everything is checked on the data itself before the job is queued, so that a job that is accepted
     can start. Follow it under `/v1/jobs/{id}/events`.
     """
-    database, storage = context.database, context.storage
-    if not validate_only:
-        with database.read() as session:
-            if (stored := once.stored(session)) is not None:
-                return stored
-    planned = service.plan(database, context.settings, request)
+    if not validate_only and (stored := await run_in_threadpool(_stored, context, once)) is not None:
+        return stored
+    planned = await in_turn(
+        context.planners, partial(service.plan, context.database, context.settings, request)
+    )
     if validate_only:
         return Response(planned.plan.model_dump_json(), media_type="application/json")
-    with database.write() as session:
+    return await run_in_threadpool(_queued, context, once, lambda session: service.create(session, planned))
 
-        def queue() -> tuple[Job, str]:
-            job = service.create(session, planned)
-            wake_after_commit(session, storage.run)
-            return job, f"/v1/jobs/{job.id}"
 
-        return once.answer(session, queue, status=202)
+def _stored(context: Context, once: Once) -> Response | None:
+    with context.database.read() as session:
+        return once.stored(session)
 
 
 @router.get("", summary="List jobs", responses=problems(Invalid))
@@ -103,19 +107,105 @@ def show(job_id: str, session: ReadSessionDep) -> Job:
     status_code=204,
     responses=problems(NotFound, Conflict, Busy, StorageFull),
 )
-def delete(job_id: str, session: WriteSessionDep) -> None:
-    """Forget a finished job and its history. Its model stays."""
-    service.delete(session, job_id)
+def delete(job_id: str, session: WriteSessionDep, context: ContextDep) -> None:
+    """Forget a finished job, its history and its checkpoints. Its model stays."""
+    service.delete(session, context.storage, job_id)
+
+
+@router.patch(
+    "/{job_id}",
+    summary="Change a job",
+    responses=problems(NotFound, Conflict, Invalid, UnsupportedMediaType, TooLarge, Busy, StorageFull),
+)
+def change(job_id: str, wanted: JobChanges, session: WriteSessionDep, context: ContextDep) -> Job:
+    """Change the learning rate, the patience or the number of epochs of a job that has not ended.
+
+    A running job changes before its next step; `changes` tells which step that was, and a replay changes there too.
+    """
+    job = changes.change(session, job_id, wanted)
+    wake_after_commit(session, context.storage.run)
+    return job
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=ACTION)
+def cancel(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
+    """End a job: at once where it is queued or paused, within a batch where it runs.
+
+    It keeps its history and has no model.
+    """
+    job = lifecycle.cancel(session, job_id)
+    wake_after_commit(session, context.storage.run)
+    return job
+
+
+@router.post("/{job_id}/pause", summary="Pause a job", responses=ACTION)
+def pause(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
+    """Let a job rest: at once where it is queued; where it runs, it writes a checkpoint after its batch and ends its
+    process.
+
+    A running one shows `pause_requested_at` until then.
+    """
+    job = lifecycle.pause(session, job_id)
+    wake_after_commit(session, context.storage.run)
+    return job
+
+
+@router.post("/{job_id}/resume", summary="Resume a paused job", responses=ACTION)
+def resume(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
+    """Put a paused job back into the queue. It goes on from its checkpoint, bit by bit as if it had never paused."""
+    job = lifecycle.resume(session, job_id)
+    wake_after_commit(session, context.storage.run)
+    return job
+
+
+@router.post("/{job_id}/retry", summary="Retry a job", responses=ACTION)
+def retry(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
+    """Try a failed or cancelled job again: the same id, the next attempt.
+
+    It goes on from its last checkpoint; where there is none, or the training diverged, it starts from the beginning.
+    """
+    job = lifecycle.retry(session, job_id)
+    wake_after_commit(session, context.storage.run)
+    return job
 
 
 @router.post(
-    "/{job_id}/cancel", summary="Cancel a job", responses=problems(NotFound, Conflict, Busy, StorageFull)
+    "/{job_id}/replay", summary="Replay a job", status_code=202, response_model=Job, responses=SUCCESSOR
 )
-def cancel(job_id: str, session: WriteSessionDep, context: ContextDep) -> Job:
-    """End a job: at once where it is queued, within a batch where it runs. It keeps its history and has no model."""
-    job = service.cancel(session, job_id)
-    wake_after_commit(session, context.storage.run)
-    return job
+def replay(job_id: str, context: ContextDep, once: OnceDep) -> Response:
+    """Train a succeeded job again as a new job, with the same request, seed and changes.
+
+    Its `replay` says in the end whether the weights are the same bit by bit. Its model is named with `-replay`.
+    """
+    return _queued(context, once, lambda session: successors.replay(session, context.storage, job_id))
+
+
+@router.post(
+    "/{job_id}/continue", summary="Continue a job", status_code=202, response_model=Job, responses=SUCCESSOR
+)
+def carry_on(job_id: str, wanted: Continuation, context: ContextDep, once: OnceDep) -> Response:
+    """Train a succeeded job for more epochs, as a new job that starts from its last state."""
+    return _queued(
+        context, once, lambda session: successors.carry_on(session, context.storage, job_id, wanted)
+    )
+
+
+def _queued(context: Context, once: Once, make: Callable[[Session], Job]) -> Response:
+    """The answer to a request that puts a new job into the queue."""
+    with context.database.write() as session:
+
+        def queue() -> tuple[Job, str]:
+            job = make(session)
+            wake_after_commit(session, context.storage.run)
+            return job, f"/v1/jobs/{job.id}"
+
+        return once.answer(session, queue, status=202)
+
+
+@router.get("/{job_id}/checkpoints", summary="List a job's checkpoints", responses=problems(NotFound))
+def checkpoints(job_id: str, session: ReadSessionDep) -> Checkpoints:
+    """The states that a job can go on from: the last two of one that has not ended, the final one of one that has."""
+    return service.list_checkpoints(session, job_id)
 
 
 @router.get("/{job_id}/history", summary="Show a job's loss history", responses=problems(NotFound, Invalid))
@@ -135,12 +225,12 @@ def history(
     responses=problems(NotFound, Invalid),
 )
 async def events(
-    job: ExistingJob, database: DatabaseDep, last_event_id: LastEventId = None
+    job: ExistingJob, database: DatabaseDep, caller: CallerDep, last_event_id: LastEventId = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `status`, `epoch` with new points of the history, `log`, and at the end `done`.
+    """Server-sent events: `status`, `epoch` with new points of the history, `finding`, `log`, and at the end `done`.
 
     Only committed data is sent. A client that reconnects sends the id of the last event that it saw
     and gets what came after, without gap or repeat.
     """
-    async for event in streaming.follow(database, job.id, int(last_event_id or 0)):
+    async for event in streaming.follow(database, job.id, int(last_event_id or 0), caller.key_id):
         yield event

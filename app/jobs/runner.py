@@ -5,16 +5,7 @@ pipe, in JSON. It ends by itself when the worker dies.
 """
 
 import hashlib
-import json
-import os
-import signal
-import threading
-import time
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from ctypes import c_byte
-from multiprocessing import connection, parent_process
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,51 +13,50 @@ import polars as pl
 from threadpoolctl import ThreadpoolController
 
 from app.children import limit_memory
+from app.failpoints import failpoint
 from app.jobs.assignment import Run
+from app.jobs.child import begin, failures_told, send
 from app.jobs.environment import environment
+from app.jobs.execution import Execution
 from app.jobs.planner import fitting_of
-from app.problems import Problem
-from app.storage import Storage, publish
+from app.jobs.signals import Signals
+from app.storage import Storage, full_disk_told, publish
 from engine import kernels
 from engine.fitting import Fitting, Table
+from engine.folds.fitting import AnyFitting
 from engine.goal import GoalSpec
-from engine.spec import InvalidSpec
-from engine.training import Diverged, Progress, TrainingSpec
+from engine.training import Changes, TrainingSpec
+from engine.trust.learning_curve import LearningCurve
 
 BLAS = ThreadpoolController()
 
-UPDATE_SECONDS = 0.25  # at most four messages, and so commits, a second
 
-
-class Stopped(Exception):
-    """The worker asked for an end."""
-
-
-class OutOfTime(Exception):
-    """The job's own time limit is over."""
-
-
-def train(pipe: Connection, stop: c_byte) -> None:
+def train(pipe: Connection, signals: Signals) -> None:
     """Wait for a `Run` in JSON on the pipe, carry it out, and tell of it on the same pipe.
 
-    `stop` is shared memory that is read each batch.
+    `signals` is shared memory that is read each batch.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker to act on
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with_parent()
+    begin()
     _warm_up()
     try:
         run = Run.model_validate_json(pipe.recv_bytes())
     except EOFError:  # the worker ended before there was a job
         return
-    with _failures_told(pipe):
+    with failures_told(pipe):
         limit_memory(run.memory)
         kernels.use(run.kernels)
         with BLAS.limit(limits=run.blas_threads, user_api="blas"):
-            fitting = fitting_of(run.assignment)
-            _follow(fitting.run(), pipe, stop, run.seconds)
-            done = _finish(fitting, run)
-        _send(pipe, "done", **done)
+            failpoint("before-run")
+            tell, mail = partial(send, pipe), partial(_changes, pipe)
+            fitting = fitting_of(run.assignment, run.scratch)
+            here = environment(BLAS)
+            execution = Execution(fitting, run, here, signals, tell, mail)
+            with full_disk_told():
+                execution.carry_out()
+            curve = execution.learning_curve()
+            final = execution.final()
+            done = _finish(fitting, run, curve)
+        send(pipe, "done", **done, checkpoint=final, environment=here)
 
 
 def _warm_up() -> None:
@@ -78,54 +68,32 @@ def _warm_up() -> None:
         {"x": [float(i) for i in range(12)], "y": ["a", "b", "c"] * 4, "z": [None, "d", "e"] * 4}
     )
     table = Table(rows, {"x": "numeric", "y": "categorical", "z": "categorical"})
-    fitting = Fitting(table, GoalSpec(target="y"), None, TrainingSpec(epochs=1))
+    fitting = Fitting(table, GoalSpec(target="y", quality="fast"), None, TrainingSpec(epochs=1))
     for _ in fitting.run():
         pass
-    fitting.evaluate(fitting.model)
+    fitting.appraisal.report(fitting.settled(fitting.model))
 
 
-def _end_with_parent() -> None:
-    """A child outlives a killed parent otherwise."""
-    parent = parent_process()
-    assert parent is not None, "started by multiprocessing"
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _changes(pipe: Connection) -> list[Changes]:
+    """What the worker has sent since the last look."""
+    sent = []
+    while pipe.poll():
+        sent.append(Changes.model_validate_json(pipe.recv_bytes()))
+    return sent
 
 
-def _follow(training: Iterator[Progress], updates: Connection, stop: c_byte, seconds: float | None) -> None:
-    """Train; points are gathered and sent a few times a second, whatever the epoch rate."""
-    points: list[dict[str, Any]] = []
-    start = time.monotonic()
-    sent = start - UPDATE_SECONDS  # the first epoch is told at once
-    deadline = start + seconds if seconds else float("inf")
-    for progress in training:
-        now = time.monotonic()
-        if progress.point is not None:
-            points.append(progress.point._asdict())
-        if stop.value:
-            raise Stopped
-        if points and (now - sent >= UPDATE_SECONDS or now > deadline):
-            _send(updates, "points", points=points)
-            points, sent = [], now
-        if now > deadline:
-            raise OutOfTime
-    if points:
-        _send(updates, "points", points=points)
-
-
-def _finish(fitting: Fitting, run: Run) -> dict[str, Any]:
-    """Write the model's file; what the worker needs for the model's row."""
-    model = fitting.model
-    evaluation = fitting.evaluate(model) if fitting.plan.rows.validation else None
+def _finish(fitting: AnyFitting, run: Run, curve: LearningCurve | None) -> dict[str, Any]:
+    """Write the model's file; what the worker needs for the model's row. `curve`: goes into the report."""
+    model, evaluation = fitting.finished()
+    if evaluation is not None:
+        evaluation.learning_curve = curve
     data = model.to_bytes(run.metadata)
     final = Storage(run.assignment.data).model(run.model_id)
     unfinished = run.scratch / final.name
     unfinished.write_bytes(data)
+    failpoint("before-model")
     publish(unfinished, final)
+    failpoint("after-model")
     return {
         "id": run.model_id,
         "bytes": len(data),
@@ -135,34 +103,5 @@ def _finish(fitting: Fitting, run: Run) -> dict[str, Any]:
         "target": model.target.model_dump(mode="json"),
         "evaluation": evaluation and evaluation.model_dump(mode="json"),
         "result": {"best_epoch": fitting.best_epoch, "stopped_early": fitting.stopped_early},
-        "environment": environment(BLAS),
+        "weights_sha256": fitting.weights_sha256(),
     }
-
-
-@contextmanager
-def _failures_told(updates: Connection) -> Iterator[None]:
-    try:
-        yield
-    except Stopped:
-        pass
-    except Diverged as error:
-        _fail(updates, "diverged", str(error))
-    except OutOfTime:
-        _fail(updates, "time_limit", "the job ran longer than its limits.seconds")
-    except InvalidSpec as error:
-        _fail(updates, "invalid", error.detail)
-    except Problem as problem:
-        _fail(updates, problem.code, problem.detail)
-    except MemoryError:
-        _fail(updates, "out_of_memory", "the job needs more memory than the service's memory budget")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the job ends with it and the log has it
-        detail = f"an error of ours: {type(error).__name__}; the log has more"
-        _fail(updates, "internal", detail, traceback=traceback.format_exc())
-
-
-def _fail(updates: Connection, code: str, detail: str, **more: str) -> None:
-    _send(updates, "failed", code=code, detail=detail, **more)
-
-
-def _send(updates: Connection, kind: str, **content: object) -> None:
-    updates.send_bytes(json.dumps({"kind": kind, **content}).encode())

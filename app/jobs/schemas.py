@@ -1,16 +1,18 @@
 """What jobs look like on the wire."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from app.jobs.states import Status
+from app.jobs.states import MAX_CRASHES, Status
 from app.names import ModelName, Tag
-from engine.encoding import Scaling
-from engine.goal import GoalSpec, Plan
+from engine.doctor import Finding
+from engine.encoding import Categories, Scaling, Texts
+from engine.forecasting.spec import SeriesSpec
+from engine.goal import GoalSpec, Plan, Quality
 from engine.network import NetworkSpec
-from engine.training import TrainingSpec
+from engine.training import Changes, TrainingSpec
 
 
 class Limits(BaseModel):
@@ -19,7 +21,13 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seconds: PositiveInt | None = Field(
-        None, description="A job that runs longer than this fails with `time_limit`."
+        None,
+        description="A job that runs longer than this fails with `time_limit`; all attempts count together.",
+    )
+    memory_bytes: PositiveInt | None = Field(
+        None,
+        le=2**63 - 1,
+        description="A job that needs more memory than this fails with `out_of_memory`; left out: the budget.",
     )
 
 
@@ -47,6 +55,13 @@ class JobRequest(GoalSpec):
         None,
         description="The network itself, in place of `network_id`. With neither, the recommended one is used.",
     )
+    start_from: str | None = Field(
+        None,
+        max_length=200,
+        description="A model (id, name or name:version) whose weights training starts from. The network is the "
+        "model's, or one of the same shapes.",
+        examples=["species-penguins:1"],
+    )
     model_name: ModelName | None = Field(
         None, description="Name of the model that comes out; left out, target + '-' + data set's name."
     )
@@ -62,6 +77,75 @@ class JobRequest(GoalSpec):
         if self.network_id is not None and self.network is not None:
             raise ValueError("give network_id or network, not both")
         return self
+
+
+class JobChanges(Changes):
+    """What to change of a job that has not ended; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"learning_rate": 0.0003, "epochs": 300}]})
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if all(value is None for _, value in self):
+            raise ValueError("give at least one of learning_rate, patience and epochs")
+        return self
+
+
+class Continuation(BaseModel):
+    """How a finished job goes on, as a new job."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"epochs": 50}]})
+
+    epochs: PositiveInt = Field(le=1_000_000, description="How many epochs more.")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1000, description="The optimizer's learning rate from here on; left out, as before."
+    )
+    patience: PositiveInt | None = Field(
+        None,
+        le=1_000_000,
+        description="Epochs without a better validation loss after which it ends; left out: enough for all new ones.",
+    )
+
+
+class Change(Changes):
+    """A change of a job."""
+
+    step: int | None = Field(
+        description="Optimizer steps that were done when it took effect; null as long as it has not."
+    )
+    requested_at: datetime
+
+
+class Checkpoint(BaseModel):
+    """A state of a job from which it can go on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    attempt: int = Field(description="The attempt that wrote it; 0: what the job started from.")
+    epoch: int = Field(description="Epochs done.")
+    step: int = Field(description="Optimizer steps done.")
+    bytes: int
+    sha256: str = Field(description="Of its file.")
+    environment: dict[str, Any] = Field(
+        description="Versions, processor, BLAS and kernels that it was written with."
+    )
+    created_at: datetime
+
+
+class Checkpoints(BaseModel):
+    """What is kept of a job's checkpoints."""
+
+    items: list[Checkpoint] = Field(description="Newest first.")
+
+
+class Replay(BaseModel):
+    """What a replay has to come to, and whether it did."""
+
+    of: str = Field(description="The job that is trained again.")
+    weights_sha256: str = Field(description="Of that job's weights.")
+    equal: bool | None = Field(
+        description="Whether the weights are the same, bit by bit; null until it has ended."
+    )
 
 
 class Progress(BaseModel):
@@ -103,10 +187,14 @@ class JobSummary(BaseModel):
     latest: Latest | None
     model_id: str | None = Field(description="The model, once the job has succeeded.")
     error: JobError | None
-    attempt: int
+    attempt: int = Field(
+        description="Counts from 1: each start after a pause, a crash or a retry is another."
+    )
+    crashes: int = Field(description=f"Attempts that died; after {MAX_CRASHES} the job fails.")
     priority: int
     tags: list[str]
     cancel_requested_at: datetime | None
+    pause_requested_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -118,12 +206,31 @@ class Job(JobSummary):
     dataset: dict[str, Any] = Field(description="Name and sha256 of the data set, kept when it is deleted.")
     target: str | list[str] | None
     features: list[str] | None
+    series: SeriesSpec | None = Field(
+        None, description="How rows over time are read; null: each is by itself."
+    )
     sample_weight: str | None
+    quality: Quality | None = Field(None, description="Of the recipe; null where the network was given.")
     scaling: Scaling = "standard"
+    categories: Categories = "one_hot"
+    texts: Texts = "leave_out"
+    clip: bool = Field(False, description="Whether predicted numbers stay in the training rows' range.")
     network_id: str | None
     network: NetworkSpec = Field(description="The network as it is trained, with everything filled in.")
     training: TrainingSpec
     limits: Limits
+    start_from: str | None = Field(None, description="The model whose weights training started from.")
+    continues: str | None = Field(description="The job whose end this one started from.")
+    changes: list[Change] = Field(description="What was changed after the job was launched, in order.")
+    findings: list[Finding] = Field(description="What the training doctor has found, in order.")
+    request: dict[str, Any] = Field(
+        description="The request with every default filled in: send it again, as it is or with a remedy's patch."
+    )
+    environment_changed: bool = Field(
+        description="Whether it went on from a checkpoint of another environment: its bits may differ then."
+    )
+    weights_sha256: str | None = Field(description="Of the weights of its model, once it has succeeded.")
+    replay: Replay | None
     plan: Plan
 
 
@@ -138,6 +245,12 @@ class Point(BaseModel):
     penalty: float = Field(description="L1 and L2 penalty, which train_loss leaves out.")
     seconds: float = Field(description="Since the training began.")
     metrics: dict[str, float | None]
+    fold: int | None = Field(
+        None,
+        description="The network's number, from 1, where several are trained one after the other; epochs and steps "
+        "count on through all of them.",
+    )
+    fold_epoch: int | None = Field(None, description="The epoch of this network, from 1.")
 
 
 class History(BaseModel):

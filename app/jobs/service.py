@@ -1,8 +1,10 @@
 """The rules of jobs, as the API sees them."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,17 +16,20 @@ from app.events import store as events
 from app.ids import new_id
 from app.jobs import queue, store
 from app.jobs.assignment import Assignment, Inputs, StoredTable
-from app.jobs.schemas import History, Job, JobRequest, JobSummary, Point
+from app.jobs.schemas import Checkpoint, Checkpoints, History, Job, JobRequest, JobSummary, Point
 from app.jobs.states import FINISHED, Status
-from app.jobs.store import JobInputRow, JobRow
+from app.jobs.store import JobRow
+from app.models import service as models
 from app.names import default_model_name
 from app.networks import service as networks
 from app.paging import Page, page
 from app.problems import Conflict, FieldError, Invalid, NotFound
+from app.quotas import check_queue, check_space
 from app.settings import Settings
+from app.storage import Storage, remove
 from engine.goal import GoalSpec, Plan
 from engine.network import NetworkSpec
-from engine.training import DatasetValidation
+from engine.training import DatasetValidation, TrainingSpec
 
 PLAN_SECONDS = 120
 
@@ -37,7 +42,9 @@ class Planned:
     dataset: DatasetDetail
     inputs: Inputs
     network: dict[str, Any]  # as it is trained
+    filled: dict[str, Any]  # fields of the request as the recipe fills them in
     plan: Plan
+    start_model_id: str | None
 
 
 def plan(database: Database, settings: Settings, request: JobRequest) -> Planned:
@@ -50,17 +57,21 @@ def plan(database: Database, settings: Settings, request: JobRequest) -> Planned
         dataset = _dataset(session, request.dataset_id, "/dataset_id")
         inputs = _inputs(session, request, dataset)
         network = _network(session, request)
+        start_model_id = _start(session, request)
     assignment = Assignment(
         data=settings.data.absolute(),
         inputs=inputs,
         goal=GoalSpec(**{name: getattr(request, name) for name in GoalSpec.model_fields}),
         network=network,
         training=request.training,
+        start=None if start_model_id is None else Storage(settings.data).model(start_model_id),
+        memory=min(settings.memory_budget, request.limits.memory_bytes or settings.memory_budget),
     )
     try:
         answer = call(
             "app.jobs.planner:plan",
-            assignment.model_dump_json(),
+            # What the request leaves out is left out here too: it is for the recipe to fill in.
+            assignment.model_dump_json(exclude_unset=True),
             seconds=PLAN_SECONDS,
             memory=settings.memory_budget,
         )
@@ -68,15 +79,27 @@ def plan(database: Database, settings: Settings, request: JobRequest) -> Planned
         raise _seen_from(request, problem) from None
     except ChildFailed as error:
         raise Invalid(f"the job cannot be planned: {error}", code="cannot_plan") from None
-    planned = Planned(request, dataset, inputs, answer["network"], Plan.model_validate(answer["plan"]))
-    if planned.plan.memory_bytes > settings.memory_budget:
+    decided = Plan.model_validate(answer["plan"])
+    _check_memory(request, decided.memory_bytes, settings.memory_budget)
+    return Planned(request, dataset, inputs, answer["network"], answer["filled"], decided, start_model_id)
+
+
+def _check_memory(request: JobRequest, needed: int, budget: int) -> None:
+    """Refuse a training that needs more bytes than it may have."""
+    advice, code = "take fewer units or a smaller batch", "too_large_for_memory"
+    if needed > budget:
         raise Invalid.at(
             "/network_id" if request.network_id else "/network",
-            f"training needs {_about(planned.plan.memory_bytes)} bytes, more than the budget of "
-            f"{settings.memory_budget:,}: take fewer units or a smaller batch",
-            code="too_large_for_memory",
+            f"training needs {_about(needed)} bytes, more than the budget of {budget:,}: {advice}",
+            code=code,
         )
-    return planned
+    limit = request.limits.memory_bytes
+    if limit is not None and needed > limit:
+        raise Invalid.at(
+            "/limits/memory_bytes",
+            f"training needs {_about(needed)} bytes: allow more, or {advice}",
+            code=code,
+        )
 
 
 def _inputs(session: Session, request: JobRequest, dataset: DatasetDetail) -> Inputs:
@@ -99,6 +122,16 @@ def _network(session: Session, request: JobRequest) -> NetworkSpec | None:
         return networks.get_spec(session, request.network_id)
     except NotFound as problem:
         raise Invalid.at("/network_id", problem.detail) from None
+
+
+def _start(session: Session, request: JobRequest) -> str | None:
+    """The id of the model to start from."""
+    if request.start_from is None:
+        return None
+    try:
+        return models.resolve(session, request.start_from).id
+    except NotFound as problem:
+        raise Invalid.at("/start_from", problem.detail) from None
 
 
 def _dataset(session: Session, dataset_id: str, pointer: str) -> DatasetDetail:
@@ -124,6 +157,8 @@ def _outside(request: JobRequest, error: FieldError) -> FieldError:
     if request.network_id is not None:
         place = error.pointer.removeprefix("/network")
         return FieldError(pointer="/network_id", detail=f"{place}: {error.detail}")
+    if request.start_from is not None:
+        return FieldError(pointer="/start_from", detail=f"the model's network does not suit: {error.detail}")
     return FieldError(
         pointer="/network",
         detail=f"{error.detail}; that is, the recommended network does not suit: give one that does",
@@ -141,7 +176,7 @@ def create(session: Session, planned: Planned) -> Job:
     row = JobRow(
         id=new_id("job"),
         status="queued",
-        request=request.model_dump(mode="json"),
+        request=request.model_dump(mode="json") | planned.filled | {"start_from": planned.start_model_id},
         network=planned.network,
         plan=planned.plan.model_dump(mode="json"),
         model_name=request.model_name or default_model_name(request.targets, dataset.name),
@@ -153,25 +188,35 @@ def create(session: Session, planned: Planned) -> Job:
         tags=request.tags,
         priority=request.priority,
         attempt=1,
+        memory_bytes=planned.plan.memory_bytes,
+        start_model_id=planned.start_model_id,
         created_at=now(),
     )
+    enqueue(session, row)
+    return detail(row)
+
+
+def enqueue(session: Session, row: JobRow) -> None:
+    """Put a job into the queue with all that it needs.
+
+    Raises `Conflict` where a data set or the model to start from is gone: the database refuses such a job.
+    """
+    inputs = Inputs.model_validate(row.inputs)
     session.add(row)
-    _flush_or_gone(session)
-    tables = filter(None, (planned.inputs.table, planned.inputs.validation))
-    session.add_all(
-        JobInputRow(job_id=row.id, dataset_id=id_) for id_ in {table.dataset_id for table in tables}
-    )
-    _flush_or_gone(session)
-    events.append(session, row.id, "status", {"status": "queued", "attempt": 1})
-    return _detail(row)
-
-
-def _flush_or_gone(session: Session) -> None:
-    """The database refuses a job whose data set was deleted while it was planned."""
     try:
         session.flush()
+        tables = filter(None, (inputs.table, inputs.validation))
+        store.hold_inputs(session, row.id, {table.dataset_id for table in tables})
     except IntegrityError:
-        raise Conflict("the data set was deleted meanwhile") from None
+        raise Conflict("the data set, or the model to start from, was deleted: the job needs it") from None
+    check_room(session)
+    events.append(session, row.id, "status", {"status": "queued", "attempt": row.attempt})
+
+
+def check_room(session: Session) -> None:
+    """Raise `TooMany` where the owner has too many queued jobs by now, `StorageFull` where no model would fit."""
+    check_queue(session, store.queued(session))
+    check_space(session, 0)
 
 
 def listed(
@@ -190,37 +235,32 @@ def listed(
 
 def get(session: Session, job_id: str) -> Job:
     """The job of this id; raises `NotFound`."""
-    return _detail(_row(session, job_id))
+    return detail(existing(session, job_id))
 
 
-def cancel(session: Session, job_id: str) -> Job:
-    """Ask for a job to end: at once where it is queued, within a batch where it runs.
-
-    A second time changes nothing. Raises `Conflict` for a job that has ended otherwise.
-    """
-    row = _row(session, job_id)
-    if row.status == "queued":
-        row.cancel_requested_at = now()
-        queue.end(session, row, "cancelled")
-    elif row.status == "running":
-        row.cancel_requested_at = row.cancel_requested_at or now()
-    elif row.status != "cancelled":
-        raise Conflict(f"the job is {row.status}; only a queued or running one can be cancelled")
-    return _detail(row)
-
-
-def delete(session: Session, job_id: str) -> None:
-    """Forget a finished job and its history; its model stays. Raises `NotFound` and `Conflict`."""
-    row = _row(session, job_id)
+def delete(session: Session, storage: Storage, job_id: str) -> None:
+    """Forget a finished job, its history and its checkpoints; its model stays. Raises `NotFound` and `Conflict`."""
+    row = existing(session, job_id)
     if row.status not in FINISHED:
         raise Conflict(f"the job is {row.status}; cancel it first")
     session.delete(row)
 
+    @event.listens_for(session, "after_commit", once=True)
+    def remove_files(_: Session) -> None:
+        remove(storage.checkpoints_of(job_id))
+
+
+def list_checkpoints(session: Session, job_id: str) -> Checkpoints:
+    """The states that a job can go on from; raises `NotFound`."""
+    existing(session, job_id)
+    return Checkpoints(items=[Checkpoint.model_validate(row) for row in store.checkpoints(session, job_id)])
+
 
 def history(session: Session, job_id: str, max_points: int) -> History:
     """The loss history, thinned to at most `max_points`; raises `NotFound`."""
-    _row(session, job_id)
-    return History(points=points(session, job_id, 1, store.last_epoch(session, job_id), max_points))
+    existing(session, job_id)
+    first, last = store.first_epoch(session, job_id), store.last_epoch(session, job_id)
+    return History(points=points(session, job_id, first, last, max_points))
 
 
 def points(session: Session, job_id: str, first: int, last: int, most: int) -> list[Point]:
@@ -240,19 +280,36 @@ def status_counts(session: Session) -> dict[str, int]:
     return store.status_counts(session)
 
 
-def live_workers(session: Session) -> int:
-    """How many workers gave a sign of life lately."""
-    return queue.live_workers(session)
+def live_workers(session: Session, lease: timedelta) -> int:
+    """How many workers gave a sign of life within a lease."""
+    return queue.live_workers(session, lease=lease)
 
 
-def has_live_worker(session: Session) -> bool:
+def has_live_worker(session: Session, lease: timedelta) -> bool:
     """Whether any worker is there to run jobs."""
-    return live_workers(session) > 0
+    return live_workers(session, lease) > 0
 
 
-def _row(session: Session, job_id: str) -> JobRow:
+def assignment_of(session: Session, storage: Storage, job_id: str) -> Assignment | None:
+    """The training that a job was, decided as it was then; None where the job was deleted."""
     row = store.get(session, job_id)
     if row is None:
+        return None
+    # The recipe has been followed when it was planned: its network is given now.
+    known = GoalSpec.model_fields.keys() & row.request.keys() - {"quality"}
+    return Assignment(
+        data=storage.root,
+        inputs=Inputs.model_validate(row.inputs),
+        goal=GoalSpec(**{name: row.request[name] for name in known}),
+        network=NetworkSpec.model_validate(row.network),
+        training=TrainingSpec.model_validate(row.request["training"]),
+    )
+
+
+def existing(session: Session, job_id: str) -> JobRow:
+    """The row of this training; raises `NotFound`."""
+    row = store.get(session, job_id)
+    if row is None or row.kind != "training":
         raise NotFound(f"there is no job {job_id[:100]}")
     return row
 
@@ -261,18 +318,42 @@ def _summary(row: JobRow) -> JobSummary:
     return JobSummary.model_validate(row, from_attributes=True)
 
 
-_AS_SENT = {"target", "features", "sample_weight", "scaling", "training", "limits"}
+_AS_SENT = {
+    "target",
+    "features",
+    "series",
+    "sample_weight",
+    "quality",
+    "scaling",
+    "categories",
+    "texts",
+    "clip",
+    "training",
+    "limits",
+    "start_from",
+}
+_AS_KEPT = (
+    "dataset",
+    "network_id",
+    "network",
+    "continues",
+    "changes",
+    "findings",
+    "request",
+    "environment_changed",
+    "weights_sha256",
+    "replay",
+    "plan",
+)
 
 
-def _detail(row: JobRow) -> Job:
+def detail(row: JobRow) -> Job:
+    """A job as the API shows it."""
     as_sent = {name: row.request[name] for name in _AS_SENT & row.request.keys()}
     return Job.model_validate(
         {
             **_summary(row).model_dump(),
             **as_sent,
-            "dataset": row.dataset,
-            "network_id": row.network_id,
-            "network": row.network,
-            "plan": row.plan,
+            **{name: getattr(row, name) for name in _AS_KEPT},
         }
     )

@@ -3,19 +3,40 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, insert, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, validates
 
-from app.database import Base, UtcDateTime
+from app.database import Base, UtcDateTime, hold
 from app.datasets.store import DatasetRow
-from app.jobs.states import Status
+from app.jobs.states import Kind, Status, checked
+from app.models.store import ModelRow
+from app.ownership import Owned, owner_of
+from app.tags import has_tag
+
+_NONE = text("'[]'")  # an empty list in JSON, for rows that are older than the column
 
 
-class JobRow(Base):
-    """A training job."""
+class JobRow(Owned, Base):
+    """A training job, or other work that waits in the same queue."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_queue", "status", "priority", "id"),)
+    __table_args__ = (
+        Index("ix_jobs_queue", "status", "priority", "owner", "id"),
+        Index("ix_jobs_owner", "owner", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[Status]
@@ -41,6 +62,24 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by the present attempt
+    spent_seconds: Mapped[float] = mapped_column(server_default=text("0"))  # by attempts before the present
+    crashes: Mapped[int] = mapped_column(server_default=text("0"))
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # as planned
+    pause_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    changes: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default=_NONE)  # changes.Change
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default=_NONE)
+    weights_sha256: Mapped[str | None]
+    environment_changed: Mapped[bool] = mapped_column(server_default=text("false"))
+    continues: Mapped[str | None]  # job whose end this one starts from; not a foreign key: it may be deleted
+    replay: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # schemas.Replay
+    # The model whose weights it starts from; until the job ends, so that the model is there as long.
+    start_model_id: Mapped[str | None] = mapped_column(ForeignKey(ModelRow.id), index=True)
+    kind: Mapped[Kind] = mapped_column(String, default="training", server_default="training")
+
+    @validates("status")
+    def _legal(self, _key: str, status: Status) -> Status:
+        return checked(self.status, status)
 
 
 class JobInputRow(Base):
@@ -60,13 +99,32 @@ class PointRow(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
-    step: Mapped[int]
+    step: Mapped[int] = mapped_column(BigInteger)
     train_loss: Mapped[float]
     validation_loss: Mapped[float | None]
     learning_rate: Mapped[float]
     penalty: Mapped[float]
     seconds: Mapped[float]
     metrics: Mapped[dict[str, float]] = mapped_column(JSON)
+    # The number of the network, where there are several, and its own epoch.
+    fold: Mapped[int | None]
+    fold_epoch: Mapped[int | None]
+
+
+class CheckpointRow(Base):
+    """A checkpoint whose file is durable, and whose epochs are in the history."""
+
+    __tablename__ = "checkpoints"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)  # 0: what the job starts from
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    epoch: Mapped[int]  # epochs done
+    file: Mapped[str]  # relative to the data folder
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    environment: Mapped[dict[str, Any]] = mapped_column(JSON)  # jobs.environment: the fingerprint
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class WorkerRow(Base):
@@ -86,16 +144,17 @@ def get(session: Session, job_id: str) -> JobRow | None:
     return session.get(JobRow, job_id)
 
 
-def matching(name: str | None, status: Status | None, tag: str | None) -> Select[JobRow]:
+def matching(
+    name: str | None, status: Status | None, tag: str | None, kind: Kind = "training"
+) -> Select[JobRow]:
     """Jobs, filtered; `name` is the model's."""
-    query = select(JobRow)
+    query = select(JobRow).where(JobRow.kind == kind)
     if name is not None:
         query = query.where(JobRow.model_name == name)
     if status is not None:
         query = query.where(JobRow.status == status)
     if tag is not None:
-        tags = func.json_each(JobRow.tags).table_valued("value", name="tag")
-        query = query.where(exists().select_from(tags).where(tags.c.value == tag))
+        query = query.where(has_tag(JobRow.tags, tag))
     return query
 
 
@@ -105,17 +164,56 @@ def status_counts(session: Session) -> dict[str, int]:
     return {row.status: row.jobs for row in session.execute(query)}
 
 
+def queued(session: Session) -> int:
+    """How many jobs wait; whoever counts does so alone until it commits."""
+    hold(session, f"queue of {owner_of(session)!r}")
+    return session.scalar(select(func.count()).where(JobRow.status == "queued")) or 0
+
+
 def any_queued(session: Session) -> bool:
     """Whether any job waits."""
     return session.scalar(select(exists().where(JobRow.status == "queued"))) or False
 
 
 def next_queued(session: Session) -> JobRow | None:
-    """The job to run next: highest priority, then oldest."""
-    query = (
-        select(JobRow).where(JobRow.status == "queued").order_by(JobRow.priority.desc(), JobRow.id).limit(1)
+    """The job to run next: highest priority, then the owner with the fewest running jobs, then the oldest.
+
+    One that another worker is about to take is passed over.
+    """
+    for priority, owner in _queues(session):
+        query = (
+            select(JobRow)
+            .where(JobRow.status == "queued", JobRow.priority == priority, JobRow.owner == owner)
+            .order_by(JobRow.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        row = session.scalars(query).first()
+        if row is not None:
+            return row
+    return None
+
+
+def _queues(session: Session) -> list[tuple[int, str]]:
+    """The priorities and owners of queued jobs, in the order of their turns."""
+    running = (
+        select(JobRow.owner, func.count().label("jobs"))
+        .where(JobRow.status == "running")
+        .group_by(JobRow.owner)
+        .subquery()
     )
-    return session.scalars(query).first()
+    queued = (
+        select(JobRow.priority, JobRow.owner, func.min(JobRow.id).label("oldest"))
+        .where(JobRow.status == "queued")
+        .group_by(JobRow.priority, JobRow.owner)
+        .subquery()
+    )
+    query = (
+        select(queued.c.priority, queued.c.owner)
+        .outerjoin(running, running.c.owner == queued.c.owner)
+        .order_by(queued.c.priority.desc(), func.coalesce(running.c.jobs, 0), queued.c.oldest)
+    )
+    return [(row.priority, row.owner) for row in session.execute(query)]
 
 
 def expired(session: Session, at: datetime) -> list[JobRow]:
@@ -123,6 +221,23 @@ def expired(session: Session, at: datetime) -> list[JobRow]:
     return list(
         session.scalars(select(JobRow).where(JobRow.status == "running", JobRow.lease_expires_at < at))
     )
+
+
+def memory_in_use(session: Session, worker_id: str) -> int:
+    """Bytes that the running jobs of a worker's host were planned with; claims of one host wait for each other."""
+    host = session.scalar(select(WorkerRow.host).where(WorkerRow.id == worker_id))
+    hold(session, f"memory of {host}")
+    beside = select(WorkerRow.id).where(WorkerRow.host == host)
+    query = select(func.sum(JobRow.memory_bytes)).where(
+        JobRow.status == "running", JobRow.worker_id.in_(beside)
+    )
+    return int(session.scalar(query) or 0)
+
+
+def hold_inputs(session: Session, job_id: str, dataset_ids: set[str]) -> None:
+    """Keep data sets from being deleted while the job needs them; the database refuses those that are gone."""
+    session.add_all(JobInputRow(job_id=job_id, dataset_id=dataset_id) for dataset_id in dataset_ids)
+    session.flush()
 
 
 def release_inputs(session: Session, job_id: str) -> None:
@@ -140,9 +255,19 @@ def drop_points(session: Session, job_id: str) -> None:
     session.execute(delete(PointRow).where(PointRow.job_id == job_id))
 
 
+def first_epoch(session: Session, job_id: str) -> int:
+    """The oldest epoch in the history: 1, but for a job that continues another; 1 before the first."""
+    return session.scalar(select(func.min(PointRow.epoch)).where(PointRow.job_id == job_id)) or 1
+
+
 def last_epoch(session: Session, job_id: str) -> int:
     """The newest epoch in the history; 0 before the first."""
     return session.scalar(select(func.max(PointRow.epoch)).where(PointRow.job_id == job_id)) or 0
+
+
+def last_step(session: Session, job_id: str) -> int:
+    """The optimizer's step at the end of the newest epoch in the history; 0 before the first."""
+    return session.scalar(select(func.max(PointRow.step)).where(PointRow.job_id == job_id)) or 0
 
 
 def points(session: Session, job_id: str, first: int, last: int, most: int) -> list[PointRow]:
@@ -171,3 +296,13 @@ def workers_seen_since(session: Session, since: datetime, host: str | None) -> i
 def forget_workers(session: Session, before: datetime) -> None:
     """Remove workers that have been silent since `before`."""
     session.execute(delete(WorkerRow).where(WorkerRow.seen_at < before))
+
+
+def checkpoints(session: Session, job_id: str) -> list[CheckpointRow]:
+    """A job's checkpoints, the newest first."""
+    query = (
+        select(CheckpointRow)
+        .where(CheckpointRow.job_id == job_id)
+        .order_by(CheckpointRow.attempt.desc(), CheckpointRow.step.desc())
+    )
+    return list(session.scalars(query))

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi.sse import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from app.auth import service as keys
 from app.database import Database
 from app.events import store as events
 from app.jobs import service
@@ -16,9 +17,14 @@ POLL_SECONDS = 0.2
 MAX_POINTS = 500  # in one event; a longer run of epochs is thinned
 
 
-async def follow(database: Database, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    """The events after the sequence number `after`, until `done`; no session is held between two looks."""
-    while (batch := await run_in_threadpool(_look, database, job_id, after)) is not None:
+async def follow(
+    database: Database, job_id: str, after: int, key_id: str | None
+) -> AsyncIterator[ServerSentEvent]:
+    """The events after the sequence number `after`, until `done` or until the caller's key ends.
+
+    No session is held between two looks.
+    """
+    while (batch := await run_in_threadpool(_look, database, job_id, after, key_id)) is not None:
         for event in batch:
             yield event
             after = int(event.id or after)
@@ -28,12 +34,14 @@ async def follow(database: Database, job_id: str, after: int) -> AsyncIterator[S
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _look(database: Database, job_id: str, after: int) -> list[ServerSentEvent] | None:
+def _look(database: Database, job_id: str, after: int, key_id: str | None) -> list[ServerSentEvent] | None:
     """What has been committed since; None where nothing more will come.
 
     Epochs in a row become one event with the id of the last.
     """
     with database.read() as session:
+        if not keys.in_force(session, key_id):
+            return None
         rows = events.after(session, job_id, after)
         if not rows and not service.goes_on(session, job_id):
             return None

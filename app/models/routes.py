@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.bodies import StrictRoute
-from app.dependencies import ContextDep, ReadSessionDep
+from app.dependencies import ContextDep, ReadSessionDep, WriteSessionDep
 from app.errors import problems
 from app.models import service
-from app.models.schemas import Model, ModelItem, ModelRef
+from app.models.schemas import Model, ModelChanges, ModelItem, ModelRef
 from app.paging import Cursor, Limit, Page
-from app.problems import Busy, Invalid, NotFound, StorageFull
+from app.problems import Busy, Conflict, Invalid, NotFound, StorageFull, TooLarge, UnsupportedMediaType
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -33,10 +33,26 @@ def get_model(ref: ModelRef, session: ReadSessionDep) -> Model:
     return service.get(session, ref)
 
 
+@router.patch(
+    "/{ref}",
+    summary="Change a model",
+    responses=problems(NotFound, Invalid, TooLarge, UnsupportedMediaType, Busy, StorageFull),
+)
+def change_model(ref: ModelRef, changes: ModelChanges, session: WriteSessionDep) -> ModelItem:
+    """Change a model's tags and notes. Nothing else about a model ever changes."""
+    return service.change(session, ref, changes)
+
+
 @router.delete(
-    "/{ref}", summary="Delete a model", status_code=204, responses=problems(NotFound, Busy, StorageFull)
+    "/{ref}",
+    summary="Delete a model",
+    status_code=204,
+    responses=problems(NotFound, Conflict, Busy, StorageFull),
 )
 def delete_model(ref: ModelRef, context: ContextDep) -> None:
-    """Delete a model and its file. Its version's number is not used again."""
+    """Delete a model and its file. Its version's number is not used again.
+
+    Refused while an alias stands for it, or a job that is not finished needs it.
+    """
     model_id = service.delete(context.database, context.storage, ref)
     context.loaded.drop(model_id)

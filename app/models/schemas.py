@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.names import Tag
 from engine.encoding import Feature
 from engine.evaluation import AnyEvaluation
 from engine.tasks import Task
@@ -12,8 +13,9 @@ from engine.tasks import Task
 ModelRef = Annotated[
     str,
     Field(
-        description="A model: its id, its name (the newest version), or name and version as in `name:3`.",
-        examples=["species-penguins", "species-penguins:1"],
+        description="A model: its id, its name (the newest version), name and version as in `name:3`, or name and "
+        "alias as in `name@champion`.",
+        examples=["species-penguins", "species-penguins:1", "species-penguins@champion"],
     ),
 ]
 
@@ -30,7 +32,20 @@ class ModelItem(BaseModel):
     bytes: int = Field(description="Size of its file.")
     sha256: str = Field(description="Of its file.")
     tags: list[str]
+    notes: str = Field("", description="What people have to say about it.")
     created_at: datetime
+
+
+class ModelChanges(BaseModel):
+    """What may be changed about a model; what is left out or null stays."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"tags": ["reviewed"], "notes": "Trained without the 2009 season."}]},
+    )
+
+    tags: list[Tag] | None = Field(None, max_length=32, description="Labels to find the model by.")
+    notes: str | None = Field(None, max_length=20_000, description="Free text, such as Markdown.")
 
 
 class LineageDataset(BaseModel):
@@ -41,15 +56,30 @@ class LineageDataset(BaseModel):
     sha256: str = Field(description="Of the uploaded bytes, decompressed.")
 
 
-class Lineage(BaseModel):
-    """Where a model comes from: all that is needed to train it again."""
+class Imported(BaseModel):
+    """The file that a model was imported from."""
 
-    dataset: LineageDataset
+    sha256: str
+    bytes: int
+    metadata: dict[str, str] = Field(description="What the file says besides the model itself; not checked.")
+
+
+class Lineage(BaseModel):
+    """Where a model comes from: all that is needed to train it again. Of an imported one little is known."""
+
+    dataset: LineageDataset | None = Field(description="Null for an imported model.")
+    imported: Imported | None = Field(
+        None, description="The file it was imported from; null for a trained one."
+    )
     network: dict[str, Any] = Field(description="The network as it was trained, with every field filled in.")
     training: dict[str, Any] = Field(description="How it was trained, with every field filled in.")
-    seed: int
+    seed: int | None = Field(description="Null for an imported model.")
     engine_version: str
     environment: dict[str, Any] = Field(description="Versions, processor and BLAS that it was trained on.")
+    changes: list[dict[str, Any]] = Field([], description="What was changed on the way, and at which steps.")
+    continues: str | None = Field(None, description="The job whose end the training started from.")
+    start_from: str | None = Field(None, description="The model whose weights the training started from.")
+    weights_sha256: str | None = Field(None, description="Of the weights; a replay comes to the same.")
 
 
 class Model(ModelItem):

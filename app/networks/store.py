@@ -3,16 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Select, select
+from sqlalchemy import JSON, Index, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, UtcDateTime
+from app.ownership import Owned
 
 
-class NetworkRow(Base):
+class NetworkRow(Owned, Base):
     """A network that somebody defined."""
 
     __tablename__ = "networks"
+    __table_args__ = (Index("ix_networks_owner", "owner", "id"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(index=True)

@@ -61,7 +61,7 @@ def read(content_type: str, body: bytes) -> Records | Inputs:
         case other:
             raise UnsupportedMediaType(
                 f"{other[:100] or 'a body without Content-Type'} is not read here; "
-                "send application/json or text/csv"
+                "send application/json, text/csv, application/vnd.apache.arrow.stream or application/x-npy"
             )
 
 

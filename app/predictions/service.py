@@ -3,26 +3,26 @@
 Imports polars; routes.py imports this module when the first question comes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 
-import polars as pl
+from pydantic import TypeAdapter
 
+from app.children import ChildFailed, call
 from app.datasets import service as datasets
-from app.datasets.tables import read_kept
-from app.dependencies import Context
+from app.dependencies import Context, FoundModel
 from app.models import service as models
 from app.models.schemas import ModelItem
 from app.predictions.reading import Inputs, Records
-from app.predictions.schemas import Evaluated
 from app.problems import Invalid, NotFound
-from engine.encoding import Feature, InvalidTarget, InvalidValue, UnreadableTable
-from engine.encoding.columns import cast
+from engine.encoding import InvalidValue, UnreadableTable
 from engine.encoding.records import frame_from_records, frame_from_rows
-from engine.evaluation import AnyEvaluation, evaluate
-from engine.model import Model, model_bytes
-from engine.planning import with_values
+from engine.ensemble import AnyModel, load_model
+from engine.model_file import mapped
+from engine.trust.assurance import DEFAULT_COVERAGE, shortage
+from engine.trust.thresholds import ThresholdChoice
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ class Answers:
     predictions: list[dict[str, object]]
 
 
-def predict(context: Context, ref: str, rows: Records | Inputs) -> Answers:
-    """Answer raw rows; raises `NotFound`, and `Invalid` where a value is of an impossible type."""
-    with context.database.read() as session:
-        found = models.resolve(session, ref)
-    model = _load(context, found)
+def predict(context: Context, ref: str, rows: Records | Inputs, coverage: float | None = None) -> Answers:
+    """Answer raw rows; raises `NotFound`, and `Invalid` where a value is of an impossible type.
+
+    Rows over time are answered by a forecast of each series, whose warnings are those of all rows. `coverage`: of sets
+    and intervals, `DEFAULT_COVERAGE` if None; asked of a model that has none it is `Invalid` too.
+    """
+    found, model = loaded_by_reference(context, ref)
     try:
         if isinstance(rows, Inputs):
             frame, warnings = frame_from_rows(rows.rows, model.features)
@@ -46,88 +48,121 @@ def predict(context: Context, ref: str, rows: Records | Inputs) -> Answers:
             frame, warnings = frame_from_records(rows.rows, model.features)
     except InvalidValue as error:
         raise rows.located(error, model.features) from None
+    short = _shortage(model, coverage)
+    try:
+        predictions = model.predict(frame, coverage or DEFAULT_COVERAGE)
+    except UnreadableTable as error:
+        raise Invalid(error.detail) from None
+    if model.windows is not None:
+        warnings = [list(dict.fromkeys(chain.from_iterable(warnings)))] * len(predictions)
+    return answers_of(found, predictions, warnings, short)
+
+
+def predict_plain(found: FoundModel, model: AnyModel, records: Sequence[Mapping[str, object]]) -> Answers:
+    """The same of a few records, without a frame; raises `NotPlain` where it takes one."""
+    return answers_of(found, *model.predict_plain(records), _shortage(model, None))
+
+
+def answers_of(
+    found: FoundModel,
+    predictions: Sequence[Mapping[str, object]],
+    warnings: Sequence[Sequence[str]],
+    of_all: Sequence[str],
+) -> Answers:
+    """Predictions with the warnings of each, and those of all."""
     answers = [
-        {**prediction, "warnings": of_row}
-        for prediction, of_row in zip(model.predict(frame), warnings, strict=True)
+        {**prediction, "warnings": [*of_row, *of_all]}
+        for prediction, of_row in zip(predictions, warnings, strict=True)
     ]
     return Answers(found.id, found.version, answers)
 
 
-def evaluate_on(context: Context, ref: str, dataset_id: str) -> Evaluated:
-    """Hold a model against the rows of a data set; raises `NotFound`, and `Invalid` where they do not fit."""
+def _shortage(model: AnyModel, coverage: float | None) -> list[str]:
+    """What every prediction warns of where the model's calibration rows are too few for the coverage."""
+    conformal = model.assurance.conformal
+    if conformal is not None:
+        short = shortage(conformal, coverage or DEFAULT_COVERAGE)
+        return [] if short is None else [short]
+    if coverage is None:
+        return []
+    raise Invalid(
+        "interval: the model has no calibration rows, from which sets and intervals come; "
+        'train it with "calibration": {"fraction": 0.1} in its training'
+    )
+
+
+def evaluate_on(
+    context: Context, ref: str, dataset_id: str, threshold_by: ThresholdChoice | None = None
+) -> str:
+    """Hold a model against the rows of a data set: `schemas.Evaluated` as JSON text.
+
+    `threshold_by`: how to choose the threshold of a binary answer. Raises `NotFound`, and `Invalid` where the rows
+    do not fit or are more than its limits allow.
+    """
     with context.database.read() as session:  # ended before the work: an open one would hold up writers
         found = models.resolve(session, ref)
         try:
             datasets.get(session, dataset_id)
         except NotFound as problem:
             raise Invalid.at("/dataset_id", problem.detail) from None
-    model = _load(context, found)
+    if threshold_by is not None and found.task != "binary":
+        raise Invalid.at(
+            "/threshold_by", f"a threshold is for models of two classes, this one is {found.task}"
+        )
+    about = {"model_id": found.id, "version": found.version, "dataset_id": dataset_id, "sha256": found.sha256}
+    settings, storage = context.settings, context.storage
     try:
-        frame, warnings = _rows(model, read_kept(context.storage.dataset(dataset_id)))
-        if frame.height * model.encoder.width * 4 > context.settings.memory_budget:
-            raise Invalid.at("/dataset_id", f"{frame.height:,} rows are more than memory can hold at once")
-        evaluation = _evaluate(model, frame)
-    except InvalidTarget as error:
-        raise Invalid.at("/dataset_id", f"{error.detail} (of the rows that have a target)") from None
-    except UnreadableTable as error:
-        raise Invalid.at("/dataset_id", error.detail) from None
-    except FileNotFoundError:
-        raise Invalid.at("/dataset_id", f"data set {dataset_id} has just been deleted") from None
-    return Evaluated(
-        model_id=found.id,
-        version=found.version,
-        dataset_id=dataset_id,
-        rows=frame.height,
-        warnings=warnings,
-        evaluation=evaluation,
-    )
+        answer = call(
+            "app.predictions.evaluating:evaluate",
+            storage.model(found.id),
+            storage.dataset(dataset_id),
+            settings.memory_budget,
+            about,
+            None
+            if threshold_by is None
+            else TypeAdapter(ThresholdChoice).dump_python(threshold_by, mode="json"),
+            seconds=settings.evaluate_seconds,
+            memory=settings.memory_budget,
+        )
+    except ChildFailed as error:
+        raise Invalid.at("/dataset_id", f"the model could not be evaluated on it: {error}") from None
+    return str(answer["json"])
 
 
-def _load(context: Context, found: ModelItem) -> Model:
-    """The model, from memory or from its file."""
+def resolved(context: Context, ref: str) -> FoundModel:
+    """The model that `ref` names: remembered until the database changes. Raises `NotFound`."""
+    known, version = context.named.get((context.owner, ref))
+    if known is not None:
+        return known
+    with context.database.read() as session:
+        item = models.resolve(session, ref)
+    found = FoundModel(item.id, item.version, item.sha256)
+    context.named.keep((context.owner, ref), found, version)
+    return found
 
-    def load() -> tuple[Model, int]:
-        data = context.storage.model(found.id).read_bytes()
+
+def loaded_by_reference(context: Context, ref: str) -> tuple[FoundModel, AnyModel]:
+    """The model that `ref` names; another one where it was moved and its old model deleted in this moment."""
+    found = resolved(context, ref)
+    try:
+        return found, loaded(context, found)
+    except NotFound:
+        found = resolved(context, ref)
+        return found, loaded(context, found)
+
+
+def loaded(context: Context, found: ModelItem | FoundModel) -> AnyModel:
+    """The model, from memory or from its file; ready for single records."""
+
+    def load() -> tuple[AnyModel, int]:
+        data = mapped(context.storage.model(found.id))
         if sha256(data).hexdigest() != found.sha256:
             raise RuntimeError(f"the file of {found.id} is damaged")
-        model = Model.from_bytes(data)
-        return model, model_bytes(model.network, model.encoder.width)
+        model = load_model(data)
+        model.make_ready()
+        return model, model.memory_bytes
 
     try:
         return context.loaded.get(found.id, load)
     except FileNotFoundError:
         raise NotFound(f"model {found.id} has just been deleted") from None
-
-
-def _rows(model: Model, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """The rows that can be evaluated, with the columns that are needed, and what is odd about them."""
-    types = {feature.name: feature.type for feature in model.features}
-    targets = model.target.columns
-    if absent := [name for name in (*types, *targets) if name not in frame.columns]:
-        raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, absent))}")
-    # Names in brackets: elsewhere polars takes "*" for a pattern.
-    complete = with_values(frame[[*types, *targets]], targets)
-    if complete.is_empty():
-        raise Invalid.at("/dataset_id", f"no row has a value of {' and '.join(targets) or 'the features'}")
-    complete = cast(complete, types)
-    warnings = [
-        warning for feature in model.features for warning in _oddities(feature, complete[feature.name])
-    ]
-    if dropped := frame.height - complete.height:
-        of_target = f"{' or '.join(targets)} is missing in {dropped} of {frame.height} rows"
-        warnings.insert(0, f"{of_target}, which are left out")
-    return complete, warnings
-
-
-def _oddities(feature: Feature, values: pl.Series) -> Iterator[str]:
-    """What a prediction warns about row by row, counted."""
-    if missing := values.null_count():
-        yield f"{feature.name} is missing in {missing} of {len(values)} rows"
-    known = feature.categories
-    if known is not None and (unseen := values.drop_nulls().is_in(known).not_().sum()):
-        yield f"unseen category in {feature.name} in {unseen} of {len(values)} rows"
-
-
-def _evaluate(model: Model, frame: pl.DataFrame) -> AnyEvaluation:
-    x = model.encoder.encode(frame)
-    return evaluate(model.target, model.answers_to(x), model.target.truth(frame, x))

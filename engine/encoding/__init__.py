@@ -12,6 +12,7 @@ by name where they are needed, since they bring polars, which the service's star
 """
 
 from engine.encoding.description import (
+    Categories,
     ColumnProfile,
     ColumnType,
     DatasetWarning,
@@ -19,12 +20,14 @@ from engine.encoding.description import (
     Histogram,
     Label,
     Scaling,
+    Texts,
     ValueCount,
     WarningCode,
 )
 from engine.encoding.errors import InvalidTarget, InvalidValue, NoUsableFeature, UnreadableTable
 
 __all__ = [
+    "Categories",
     "ColumnProfile",
     "ColumnType",
     "DatasetWarning",
@@ -35,6 +38,7 @@ __all__ = [
     "Label",
     "NoUsableFeature",
     "Scaling",
+    "Texts",
     "UnreadableTable",
     "ValueCount",
     "WarningCode",

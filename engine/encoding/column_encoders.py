@@ -13,59 +13,17 @@ import polars as pl
 from pydantic import Field
 
 from engine.arrays import Array
+from engine.encoding.blocks import Block
 from engine.encoding.description import ColumnType, Feature
+from engine.encoding.scales import AnyScale, FitScale
 from engine.spec import Spec
 
 CATEGORIES_AT_MOST = 256
 """Categories that have a column of their own: the most frequent ones; all others are like unknown ones."""
-FARTHEST = 1e6
-"""Scaled values are clipped to +-1e6: no finite input, however absurd, makes an infinite float32 later."""
-
-
-class Scale(Spec):
-    """Bring numbers to a common scale: u = factor (x - center), and in the robust form u / sqrt(1 + (u/3)^2).
-
-    standard: center = mean, factor = 1 / standard deviation (of the population).
-    robust: center = median, factor = 1 / (Q.75 - Q.25), or 2 / (max - min) where the quartiles are equal;
-    Holzmueller et al. 2024, Better by Default, section 3.
-    In these two the factor of a constant is 0.
-    unit and none: center = 0 and one factor for all columns, see `common`.
-    """
-
-    center: float
-    factor: float
-    bounded: bool = Field(description="Whether u / sqrt(1 + (u/3)^2) follows, which keeps within +-3.")
-
-    @classmethod
-    def common(cls, largest: float) -> "Scale":
-        """The scale that divides by `largest`, the size of the largest value of all columns (0: by 1)."""
-        return cls(
-            center=0.0, factor=1 / largest if largest >= np.finfo(np.float64).tiny else 1.0, bounded=False
-        )
-
-    @classmethod
-    def fit(cls, values: Array, scaling: Literal["standard", "robust"]) -> "Scale":
-        """Fit to values without missing ones; none at all make a constant."""
-        if not len(values):
-            return cls(center=0.0, factor=0.0, bounded=scaling == "robust")
-        if scaling == "standard":
-            center, spread = float(values.mean()), float(values.std())
-        else:
-            low, first, center, third, high = map(float, np.quantile(values, (0, 0.25, 0.5, 0.75, 1)))
-            spread = third - first or (high - low) / 2
-        constant = values.min() == values.max() or spread < np.finfo(np.float64).tiny
-        return cls(center=center, factor=0.0 if constant else 1 / spread, bounded=scaling == "robust")
-
-    def __call__(self, values: Array) -> Array:
-        """Scale values, in float64."""
-        u: Array = np.clip(self.factor * (values - self.center), -FARTHEST, FARTHEST)
-        if self.bounded:
-            u /= np.sqrt(1 + (u / 3) ** 2)
-        return u
-
-
-FitScale = Callable[[Array], Scale]
-"""Makes the scale of a column of numbers from its values."""
+EMBEDDED_AT_MOST = 10_000
+"""The same for categories that have a code, for a network that embeds it."""
+ONE_HOT_AT_MOST = 8
+"""Categories that have a column each where their number decides; more have a code."""
 
 
 class ColumnEncoder(Spec):
@@ -94,13 +52,28 @@ class ColumnEncoder(Spec):
         """The column as whoever sends rows must know it."""
         return Feature(name=self.name, type=self.kind)
 
+    @property
+    def value_block(self) -> Block:
+        """What the values are to a network."""
+        return Block("number", len(self.value_names))
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What all output columns are to a network."""
+        return (self.value_block, Block("flag", 1)) if self.marks_missing else (self.value_block,)
+
     @cached_property
     def output_names(self) -> tuple[str, ...]:
         """Names of all output columns."""
         return self.value_names + ((f"{self.name} missing",) if self.marks_missing else ())
 
+    @property
+    def width(self) -> int:
+        """The number of output columns."""
+        return len(self.output_names)
+
     def encode(self, series: pl.Series, out: Array) -> None:
-        """Write a typed column into out (rows, len(output_names)), all zeros so far."""
+        """Write a typed column into out (rows, width), all zeros so far."""
         self.encode_values(series, out[:, : len(self.value_names)])
         if self.marks_missing and series.has_nulls():
             out[:, -1] = series.is_null().to_numpy()
@@ -111,7 +84,7 @@ class NumericEncoder(ColumnEncoder):
 
     kind: Literal["numeric"] = "numeric"
     median: float
-    scale: Scale
+    scale: AnyScale
 
     @classmethod
     def fit(cls, series: pl.Series, fit_scale: FitScale) -> "NumericEncoder":
@@ -135,32 +108,70 @@ class NumericEncoder(ColumnEncoder):
 
 
 class CategoricalEncoder(ColumnEncoder):
-    """One column a category: 1 in the row's own, 0 in the others; unknown and missing are all zeros."""
+    """Categories as columns of numbers, in one of three forms.
+
+    one_hot: one column a category, 1 in the row's own, 0 in the others; unknown and missing are all zeros.
+    sign: one column for two categories, -1 for the first, +1 for the second; unknown and missing are 0.
+    code: one column, 1 for the first category, 2 for the second and so on; unknown and missing are 0.
+    """
 
     kind: Literal["categorical"] = "categorical"
     categories: tuple[str, ...]
+    form: Literal["one_hot", "sign", "code"] = "one_hot"
+    scales: tuple[AnyScale, ...] | None = Field(
+        None, description="Of the values' columns, which follow; None: as they are."
+    )
 
     @classmethod
     def fit(cls, series: pl.Series, fit_scale: FitScale) -> "CategoricalEncoder":  # noqa: ARG003 - others scale
         """Take the categories of the training rows, sorted; the most frequent where they are too many."""
-        counts = series.drop_nulls().alias("value").value_counts(name="count")
-        frequent = counts.sort("count", "value", descending=[True, False]).head(CATEGORIES_AT_MOST)
         return cls(
             name=series.name,
             marks_missing=series.has_nulls(),
-            categories=tuple(frequent["value"].sort()),
+            categories=_categories(series, CATEGORIES_AT_MOST),
         )
+
+    @classmethod
+    def fit_by_size(cls, series: pl.Series, fit_scale: FitScale | None) -> "CategoricalEncoder":
+        """Signs for two categories, one hot for up to 8, codes for more; signs and ones scaled by `fit_scale`."""
+        categories = _categories(series, EMBEDDED_AT_MOST)
+        form: Literal["one_hot", "sign", "code"] = "one_hot"
+        if len(categories) == 2 or len(categories) > ONE_HOT_AT_MOST:
+            form = "sign" if len(categories) == 2 else "code"
+        encoder = cls(name=series.name, marks_missing=False, categories=categories, form=form)
+        if form == "code" or fit_scale is None:
+            return encoder
+        out = np.zeros((len(series), encoder.width))
+        encoder.encode_values(series, out)
+        return encoder.model_copy(update={"scales": tuple(map(fit_scale, out.T))})
 
     @cached_property
     def value_names(self) -> tuple[str, ...]:
-        """One name a category."""
+        """One name a category; for the other forms the column's own."""
+        if self.form != "one_hot":
+            return (self.name,)
         return tuple(f"{self.name} = {category}" for category in self.categories)
 
+    @property
+    def value_block(self) -> Block:
+        """Codes or flags."""
+        if self.form == "code":
+            return Block("code", 1, len(self.categories) + 1)
+        return Block("flag", len(self.value_names))
+
     def encode_values(self, series: pl.Series, out: Array) -> None:
-        """Set the ones."""
+        """Set the ones, the signs or the codes."""
         codes = _filled(series.cast(pl.Enum(self.categories), strict=False).to_physical(), -1)
         known = np.flatnonzero(codes >= 0)
-        out[known, codes[known].astype(np.intp)] = 1
+        match self.form:
+            case "one_hot":
+                out[known, codes[known].astype(np.intp)] = 1
+            case "sign":
+                out[known, 0] = 2 * codes[known] - 1
+            case "code":
+                out[known, 0] = codes[known] + 1
+        for column, scale in zip(out.T, self.scales or (), strict=False):
+            column[:] = scale(column)
 
     @property
     def feature(self) -> Feature:
@@ -168,24 +179,49 @@ class CategoricalEncoder(ColumnEncoder):
         return Feature(name=self.name, type="categorical", categories=self.categories)
 
 
+def _categories(series: pl.Series, most: int) -> tuple[str, ...]:
+    """The categories that occur, sorted; the most frequent where they are too many."""
+    counts = series.drop_nulls().alias("value").value_counts(name="count")
+    frequent = counts.sort("count", "value", descending=[True, False]).head(most)
+    return tuple(frequent["value"].sort())
+
+
 class BooleanEncoder(ColumnEncoder):
     """+1 for true, -1 for false, 0 for missing."""
 
     kind: Literal["boolean"] = "boolean"
+    scale: AnyScale | None = Field(None, description="Follows; None: as they are.")
 
     @classmethod
     def fit(cls, series: pl.Series, fit_scale: FitScale) -> "BooleanEncoder":  # noqa: ARG003 - others scale
         """Nothing to learn: 0 already says that a value is missing."""
         return cls(name=series.name, marks_missing=False)
 
+    @classmethod
+    def fit_by_size(cls, series: pl.Series, fit_scale: FitScale | None) -> "BooleanEncoder":
+        """The same, the signs scaled by `fit_scale`."""
+        encoder = cls(name=series.name, marks_missing=False)
+        if fit_scale is None:
+            return encoder
+        out = np.zeros((len(series), 1))
+        encoder.encode_values(series, out)
+        return encoder.model_copy(update={"scale": fit_scale(out[:, 0])})
+
     @cached_property
     def value_names(self) -> tuple[str, ...]:
         """The column's own name."""
         return (self.name,)
 
+    @property
+    def value_block(self) -> Block:
+        """A flag."""
+        return Block("flag", 1)
+
     def encode_values(self, series: pl.Series, out: Array) -> None:
         """One column of signs."""
         out[:, 0] = 2 * _filled(series, 0.5) - 1
+        if self.scale is not None:
+            out[:, 0] = self.scale(out[:, 0])
 
 
 Part = Literal["year", "month", "day", "weekday", "hour"]
@@ -201,12 +237,23 @@ PERIODS: dict[Part, int] = {"month": 12, "weekday": 7, "hour": 24}
 """Parts that come around: December is next to January."""
 
 
+def phases(part: Part) -> Array | None:
+    """Sine and cosine of each value of a part that comes around (values, 2), by the value modulo its period.
+
+    From a table, so that a row's bits do not depend on the rows around it.
+    """
+    if (period := PERIODS.get(part)) is None:
+        return None
+    angles = 2 * np.pi * np.arange(period) / period
+    return np.stack([np.sin(angles), np.cos(angles)], axis=1)
+
+
 class DatetimePart(Spec):
     """A part of a date that differs among the training rows."""
 
     part: Part
     median: float
-    scale: Scale
+    scale: AnyScale
 
 
 class DatetimeEncoder(ColumnEncoder):
@@ -227,7 +274,7 @@ class DatetimeEncoder(ColumnEncoder):
             values = take(series)
             median = _median(values)
             scale = fit_scale(_filled(values, median))
-            if scale.factor:
+            if not scale.is_constant:
                 parts.append(DatetimePart(part=part, median=median, scale=scale))
         return cls(name=series.name, marks_missing=series.has_nulls(), parts=tuple(parts))
 
@@ -247,12 +294,8 @@ class DatetimeEncoder(ColumnEncoder):
             values = _filled(PARTS[part.part](series), part.median)
             out[:, column] = part.scale(values)
             column += 1
-            if (period := PERIODS.get(part.part)) is not None:
-                # From a table, so that a row's bits do not depend on the rows around it
-                angles = 2 * np.pi * np.arange(period) / period
-                phase = values.astype(np.intp) % period
-                out[:, column] = np.sin(angles)[phase]
-                out[:, column + 1] = np.cos(angles)[phase]
+            if (around := phases(part.part)) is not None:
+                out[:, column : column + 2] = around[values.astype(np.intp) % len(around)]
                 column += 2
 
 
@@ -267,10 +310,10 @@ def _filled(series: pl.Series, fill: float) -> Array:
     return np.where(np.isnan(values), fill, values) if series.has_nulls() else values
 
 
-AnyColumnEncoder = Annotated[
+AnyScalarEncoder = Annotated[
     NumericEncoder | CategoricalEncoder | BooleanEncoder | DatetimeEncoder, Field(discriminator="kind")
 ]
-"""Any column's encoder, told apart by `kind`."""
+"""The encoder of any column of one value a row, told apart by `kind`."""
 
 ENCODERS: dict[
     ColumnType,

@@ -1,5 +1,13 @@
 """What can be wrong with a table, its target or a row, and where. Without polars, so cheap to import."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
+from itertools import islice
+
+NAMES_LOOKED_AT = 1000
+LONGEST_NAME = 100
+NAMES_SHOWN = 8
+
 
 class UnreadableTable(ValueError):
     """A table that cannot be used as it is, with the column and the row where it is known.
@@ -39,3 +47,13 @@ def shown(value: object) -> str:
     """A value as an error or a warning quotes it: cut, so that a sentence stays one."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def no_column(name: str, columns: Collection[str]) -> str:
+    """The sentence that says so, with the column that may have been meant and the first ones that there are."""
+    sentence = f"there is no column {shown(name)}"
+    looked_at = [column for column in islice(columns, NAMES_LOOKED_AT) if len(column) <= LONGEST_NAME]
+    if close := get_close_matches(name[:LONGEST_NAME], looked_at, n=1):
+        return f"{sentence}; did you mean {close[0]!r}?"
+    there = ", ".join(map(shown, islice(columns, NAMES_SHOWN)))
+    return f"{sentence}; there are {there}" + (", ..." if len(columns) > NAMES_SHOWN else "")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from engine.encoding.array_columns import column_of_records
 from engine.encoding.columns import EXPECTED, as_text, clean, finite, first_unread, parse
-from engine.encoding.description import Feature
+from engine.encoding.description import NESTED, Feature
 from engine.encoding.errors import InvalidValue, shown
 
 Record = Mapping[str, object]
@@ -24,18 +25,13 @@ def frame_from_records(
     unseen categories and unknown columns are warned about. Raises `InvalidValue` for anything else that is
     not of the column's type.
     """
-    # All columns in one query, since a query costs more than a row; and by their numbers, since polars takes
-    # a name such as "*" or "^a.*$" for a pattern.
-    raw = pl.DataFrame({feature.name: _text_column(records, feature) for feature in features})
-    text = raw.select(clean(pl.all()))
-    parsed = text.select(
-        parse(pl.nth(i), feature.type).alias(feature.name) for i, feature in enumerate(features)
-    )
-    for feature, before, after in zip(features, text, parsed, strict=True):
-        bad = first_unread(before, after)
-        if bad is not None:
-            raise _invalid(bad, feature, records[bad][feature.name])
-    frame = parsed.with_columns(finite(pl.col(pl.Float64)))
+    nested = [feature for feature in features if feature.type in NESTED]
+    frame = _parsed(records, [feature for feature in features if feature.type not in NESTED])
+    if nested:
+        columns = [
+            column_of_records([record.get(feature.name) for record in records], feature) for feature in nested
+        ]
+        frame = pl.DataFrame([*frame, *columns])[[feature.name for feature in features]]
     return frame, _warnings(records, features, frame)
 
 
@@ -54,8 +50,25 @@ def frame_from_rows(
     return frame_from_records([dict(zip(names, values, strict=True)) for values in rows], features)
 
 
-def _warnings(records: Sequence[Record], features: Sequence[Feature], frame: pl.DataFrame) -> list[list[str]]:
-    warnings: list[list[str]] = [[] for _ in records]
+def _parsed(records: Sequence[Record], features: Sequence[Feature]) -> pl.DataFrame:
+    """The columns of one value a row; raises `InvalidValue`."""
+    # All columns in one query, since a query costs more than a row; and by their numbers, since polars takes
+    # a name such as "*" or "^a.*$" for a pattern.
+    raw = pl.DataFrame({feature.name: _text_column(records, feature) for feature in features})
+    text = raw.select(clean(pl.all()))
+    parsed = text.select(
+        parse(pl.nth(i), feature.type).alias(feature.name) for i, feature in enumerate(features)
+    )
+    for feature, before, after in zip(features, text, parsed, strict=True):
+        bad = first_unread(before, after)
+        if bad is not None:
+            raise _invalid(bad, feature, records[bad][feature.name])
+    return parsed.with_columns(finite(pl.col(pl.Float64)))
+
+
+def oddities(frame: pl.DataFrame, features: Sequence[Feature]) -> list[list[str]]:
+    """What is odd about each row of a typed frame of `features`: missing values and unseen categories."""
+    warnings: list[list[str]] = [[] for _ in range(frame.height)]
     for feature, column in zip(features, frame, strict=True):
         if column.has_nulls():
             for row in column.is_null().arg_true():
@@ -65,6 +78,11 @@ def _warnings(records: Sequence[Record], features: Sequence[Feature], frame: pl.
             for row, value in enumerate(column):
                 if value not in known:
                     warnings[row].append(f"unseen category {shown(value)} in {feature.name}")
+    return warnings
+
+
+def _warnings(records: Sequence[Record], features: Sequence[Feature], frame: pl.DataFrame) -> list[list[str]]:
+    warnings = oddities(frame, features)
     names = {feature.name for feature in features}
     for row, record in enumerate(records):
         warnings[row] += [f"unknown column {shown(name)} is ignored" for name in record if name not in names]

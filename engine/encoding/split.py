@@ -45,13 +45,6 @@ def _shares(counts: Indices, wanted: int) -> list[int]:
     return [int(share) for share in shares]
 
 
-def lone_classes(strata: ArrayLike) -> list[object]:
-    """The labels that occur in one row only, sorted: `split` keeps these rows in training."""
-    labels, counts = np.unique(strata, return_counts=True)
-    lone: list[object] = labels[counts == 1].tolist()
-    return lone
-
-
 def balanced_weights(codes: Indices, classes: int) -> NDArray[np.float32]:
     """A weight for each of `classes`, such that all classes weigh the same: w_c = rows / (K rows_c).
 

@@ -2,23 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
+from engine.arrays import Shape, size
+from engine.encoding.array_columns import shape_of
+from engine.encoding.array_encoder import ArrayEncoder
+from engine.encoding.blocks import Block
 from engine.encoding.column_encoders import (
     ENCODERS,
-    AnyColumnEncoder,
+    AnyScalarEncoder,
+    BooleanEncoder,
     CategoricalEncoder,
-    FitScale,
-    Scale,
 )
 from engine.encoding.columns import cast
-from engine.encoding.description import ColumnType, DatasetWarning, Feature, Scaling
+from engine.encoding.description import (
+    NESTED,
+    Categories,
+    ColumnType,
+    DatasetWarning,
+    Feature,
+    Scaling,
+    Texts,
+)
 from engine.encoding.errors import NoUsableFeature
+from engine.encoding.scales import MOST_QUANTILES, FitScale, QuantileScale, Scale
+from engine.encoding.text_encoder import TextEncoder
 from engine.spec import Spec
+
+AnyColumnEncoder = Annotated[AnyScalarEncoder | ArrayEncoder | TextEncoder, Field(discriminator="kind")]
+"""Any column's encoder, told apart by `kind`."""
+
+
+QUANTILES = 400_000
+"""Of all columns together: a model's file has to hold them."""
 
 
 class TableEncoder(Spec):
@@ -34,25 +55,50 @@ class TableEncoder(Spec):
         features: Sequence[str],
         *,
         scaling: Scaling = "standard",
+        categories: Categories = "one_hot",
+        texts: Texts = "leave_out",
+        image_shape: Shape | None = None,
     ) -> tuple["TableEncoder", list[DatasetWarning]]:
         """Fit to the training rows of a typed `frame`.
 
-        Features that say nothing (text, constants, no value at all) are left out with a warning; numbers
-        under `unit` and `none` stay though they are constant, so that each pixel keeps its place.
+        Features that say nothing (constants, no value at all, texts that share no word) are left out with a warning;
+        numbers under `unit` and `none` stay though they are constant, so that each pixel keeps its place. Categories
+        `by_size` are scaled as numbers are under `robust`, and else not at all. `image_shape`: that images are
+        brought to where one column of them is the only feature and has another number of values.
         Raises `NoUsableFeature` when none is left and `UnreadableTable` for a name that is no column.
         """
         frame = cast(frame, {name: types.get(name, "text") for name in features})  # raises for no column
         scale_numbers = _fit_scale(scaling, frame, [name for name in features if types[name] == "numeric"])
-        scale_dates = _fit_scale("robust" if scaling == "robust" else "standard", frame, [])
+        alike = scaling if scaling in ("robust", "quantile") else "standard"
+        scale_dates = _fit_scale(alike, frame, [])
+        scale_flags = scale_dates if scaling == "robust" else None
         encoders: list[AnyColumnEncoder] = []
         warnings: list[DatasetWarning] = []
         for name in features:
-            left_out = _reason_to_leave_out(frame[name], types[name], scaling)
+            left_out = _reason_to_leave_out(frame[name], types[name], scaling, texts)
             if left_out is not None:
                 warnings.append(left_out)
                 continue
+            if (kind := types[name]) == "image" or kind == "array":
+                shape = image_shape if kind == "image" and len(features) == 1 else None
+                if shape is not None and size(shape) == size(shape_of(frame[name])):
+                    shape = None  # the network's reshape layer makes do with it
+                encoders.append(ArrayEncoder.fit_scaled(frame[name], kind, scaling, shape))
+                continue
+            if kind == "text":
+                if (words := TextEncoder.fit_known(frame[name])).known:
+                    encoders.append(words)
+                else:
+                    detail = f"{name} is left out: no word in it occurs in several rows, but not in all"
+                    warnings.append(DatasetWarning(code="text_column", column=name, detail=detail))
+                continue
             fit_scale = scale_numbers if types[name] == "numeric" else scale_dates
-            encoder = ENCODERS[types[name]].fit(frame[name], fit_scale)
+            by_size, kind_of = categories == "by_size", ENCODERS[types[name]]
+            encoder: AnyScalarEncoder
+            if by_size and issubclass(kind_of, CategoricalEncoder | BooleanEncoder):
+                encoder = kind_of.fit_by_size(frame[name], scale_flags)
+            else:
+                encoder = kind_of.fit(frame[name], fit_scale)
             encoders.append(encoder)
             if isinstance(encoder, CategoricalEncoder):
                 warnings += _rare_categories(frame[name], encoder)
@@ -71,7 +117,7 @@ class TableEncoder(Spec):
         x = np.zeros((frame.height, self.width), np.float32)
         start = 0
         for encoder in self.columns:
-            stop = start + len(encoder.output_names)
+            stop = start + encoder.width
             encoder.encode(frame[encoder.name], x[:, start:stop])
             start = stop
         return x
@@ -81,10 +127,32 @@ class TableEncoder(Spec):
         """What each column of x is, such as "island = Dream"."""
         return tuple(name for encoder in self.columns for name in encoder.output_names)
 
+    @cached_property
+    def places(self) -> dict[str, tuple[int, ...]]:
+        """The columns of x that each feature has, by its name."""
+        places: dict[str, tuple[int, ...]] = {}
+        start = 0
+        for encoder in self.columns:
+            stop = start + encoder.width
+            places[encoder.name] = tuple(range(start, stop))
+            start = stop
+        return places
+
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What the columns of x are to a network, in order."""
+        return tuple(block for encoder in self.columns for block in encoder.blocks)
+
+    @cached_property
     def width(self) -> int:
         """The number of columns of x."""
-        return len(self.output_names)
+        return sum(encoder.width for encoder in self.columns)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What a row of x is to a network: the shape of the only feature's images or arrays, else (width,)."""
+        first = self.columns[0]
+        return first.shape if len(self.columns) == 1 and isinstance(first, ArrayEncoder) else (self.width,)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -94,6 +162,8 @@ class TableEncoder(Spec):
 
 def _fit_scale(scaling: Scaling, frame: pl.DataFrame, numbers: Sequence[str]) -> FitScale:
     """How a column's scale is found: from the column alone, or one for all of `numbers`."""
+    if scaling == "quantile":
+        return partial(QuantileScale.fit, most=min(MOST_QUANTILES, QUANTILES // max(len(numbers), 1)))
     if scaling in ("standard", "robust"):
         return partial(Scale.fit, scaling=scaling)
     sizes = (frame[name].cast(pl.Float64).abs().max() for name in numbers)
@@ -102,15 +172,17 @@ def _fit_scale(scaling: Scaling, frame: pl.DataFrame, numbers: Sequence[str]) ->
     return lambda _: scale
 
 
-def _reason_to_leave_out(series: pl.Series, kind: ColumnType, scaling: Scaling) -> DatasetWarning | None:
+def _reason_to_leave_out(
+    series: pl.Series, kind: ColumnType, scaling: Scaling, texts: Texts
+) -> DatasetWarning | None:
     name, missing = series.name, series.null_count()
-    if kind == "text":
+    if kind == "text" and texts == "leave_out":
         detail = f"{name} holds free text and is left out"
         return DatasetWarning(code="text_column", column=name, detail=detail)
     if missing == len(series):
         detail = f"{name} has no value in the training rows and is left out"
         return DatasetWarning(code="all_missing", column=name, detail=detail)
-    kept = kind == "numeric" and scaling in ("unit", "none")
+    kept = kind in NESTED or (kind == "numeric" and scaling in ("unit", "none"))
     if not missing and not kept and series.n_unique() == 1:
         detail = f"{name} has the same value in all training rows and is left out"
         return DatasetWarning(code="constant_column", column=name, detail=detail)

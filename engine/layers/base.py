@@ -20,7 +20,7 @@ Randomness is an argument: the generator of `init` draws the parameters, the gen
 draws what training needs, such as dropout masks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -73,6 +73,16 @@ class Layer:
     def skip_input_gradient(self) -> None:
         """From now on nobody reads the gradient of `x`."""
         self.input_gradient = False
+
+    def scale_dropout(self, factor: float) -> None:
+        """From now on drop with `factor` (0 to 1) times the rate that the spec says."""
+
+    def generators(self) -> Iterator[np.random.Generator]:
+        """The generators that layers within this one draw from while training, always in one order.
+
+        That of `bind` is not among them: whoever gave it knows it.
+        """
+        yield from ()
 
     def multiply_adds(self) -> int:
         """Multiply-adds of one row's forward pass."""

@@ -1,6 +1,6 @@
 """Layers made of layers: one after the other, around a shortcut, side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -90,7 +90,8 @@ class Combinator(Layer):
         rng: np.random.Generator,
     ) -> None:
         """Give every layer its own; each draws from a generator of its own."""
-        for i, (layer, layer_rng) in enumerate(zip(self.layers, rng.spawn(len(self.layers)), strict=True)):
+        self._generators = rng.spawn(len(self.layers))
+        for i, (layer, layer_rng) in enumerate(zip(self.layers, self._generators, strict=True)):
             mine = (
                 {name: arrays[f"{i}.{name}"] for name in shapes}
                 for arrays, shapes in (
@@ -105,6 +106,17 @@ class Combinator(Layer):
         """Start every layer, all of them from the same `x`."""
         for layer, layer_rng in zip(self.layers, rng.spawn(len(self.layers)), strict=True):
             layer.init(layer_rng, x)
+
+    def scale_dropout(self, factor: float) -> None:
+        """In all layers."""
+        for layer in self.layers:
+            layer.scale_dropout(factor)
+
+    def generators(self) -> Iterator[np.random.Generator]:
+        """Each layer's own, and what is within it."""
+        for layer, generator in zip(self.layers, self._generators, strict=True):
+            yield generator
+            yield from layer.generators()
 
     def skip_input_gradient(self) -> None:
         """Nobody reads the layers' input gradients either."""
@@ -162,12 +174,26 @@ class Sequential(Combinator):
         super().__init__(layers, in_shape, layers[-1].out_shape if layers else in_shape)
         self._reversed = self.layers[::-1]
 
+    def bind(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        state: Mapping[str, Array],
+        *,
+        batch: int,
+        dtype: np.dtype[np.floating],
+        rng: np.random.Generator,
+    ) -> None:
+        """Know also how many rows go through at a time."""
+        super().bind(params, grads, state, batch=batch, dtype=dtype, rng=rng)
+        self._batch = batch
+
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
-        """Start the layers first to last; `x` is passed on through them."""
+        """Start the layers first to last; `x` is passed on through them, of more than a batch its first rows."""
         for layer, layer_rng in zip(self.layers, rng.spawn(len(self.layers)), strict=True):
             layer.init(layer_rng, x)
             if x is not None:
-                x = layer.forward(x, train=False)
+                x = layer.forward(x[: self._batch], train=False)
 
     def skip_input_gradient(self) -> None:
         """End `backward` at the first layer with parameters, which needs no gradient of its input either.

@@ -31,7 +31,7 @@ class Dropout(Layer):
 
     def __init__(self, shape: Shape, rate: float) -> None:
         super().__init__(shape, shape)
-        self._rate = rate
+        self._full_rate = self._rate = rate
 
     def bind(
         self,
@@ -48,8 +48,13 @@ class Dropout(Layer):
         self._y = np.empty((batch, *self.out_shape), dtype)
         self._mask = np.empty_like(self._y)  # m / (1 - p)
         self._kept = np.empty(self._y.shape, np.bool_)  # m
-        self._scale = dtype.type(1 / (1 - self._rate))
+        self._scale = self._y.dtype.type(1 / (1 - self._rate))
         self._dropping = False
+
+    def scale_dropout(self, factor: float) -> None:
+        """p = factor times the spec's rate."""
+        self._rate = self._full_rate * factor
+        self._scale = self._y.dtype.type(1 / (1 - self._rate))
 
     def forward(self, x: Array, train: bool) -> Array:
         """y_i = m_i x_i / (1 - p), with a new mask in every call."""

@@ -41,13 +41,12 @@ class EmbeddingSpec(LayerSpec):
         return Embedding(self, in_shape)
 
 
-class Embedding(Layer):
-    """y = W[x] with W (size, dimension). Ids have no gradient: dC/dx = 0."""
+class IdLayer(Layer):
+    """What layers that look up a vector W_id (dimension,) for each id have in common."""
 
-    def __init__(self, spec: EmbeddingSpec, in_shape: Shape) -> None:
-        super().__init__(in_shape, (*in_shape, spec.dimension))
-        self.spec = spec
-        self.param_shapes = {"W": (spec.size, spec.dimension)}
+    def __init__(self, ids: int, dimension: int, in_shape: Shape, out_shape: Shape) -> None:
+        super().__init__(in_shape, out_shape)
+        self.param_shapes = {"W": (ids, dimension)}
 
     def bind(
         self,
@@ -68,6 +67,35 @@ class Embedding(Layer):
         self._is_id = np.empty(self._dx.shape, np.bool_)
         self._condition = np.empty_like(self._is_id)
 
+    def find_ids(self, x: Array, ids: NDArray[np.intp]) -> None:
+        """Fill `ids` with x where it is a whole number from 0 to size - 1, with 0 elsewhere (NaN too)."""
+        known, is_id, condition = (a[: len(x)] for a in (self._known, self._is_id, self._condition))
+        np.equal(np.floor(x, out=known), x, out=is_id)
+        is_id &= np.greater_equal(x, 0, out=condition)
+        is_id &= np.less(x, len(self._W), out=condition)
+        known.fill(0)
+        np.copyto(known, x, where=is_id)
+        np.copyto(ids, known, casting="unsafe")
+
+    def no_slope(self, rows: int) -> Array:
+        """dC/dx = 0: ids have no gradient."""
+        dx = self._dx[:rows]
+        dx.fill(0)
+        return dx
+
+    def buffer_values(self) -> int:
+        """y and dx, the ids as floats and as indices of 8 bytes, and the masks."""
+        values = size(self.in_shape)
+        return super().buffer_values() + 3 * values + mask_values(2 * values)
+
+
+class Embedding(IdLayer):
+    """y = W[x] with W (size, dimension). Ids have no gradient: dC/dx = 0."""
+
+    def __init__(self, spec: EmbeddingSpec, in_shape: Shape) -> None:
+        super().__init__(spec.size, spec.dimension, in_shape, (*in_shape, spec.dimension))
+        self.spec = spec
+
     def init(self, rng: np.random.Generator, x: Array | None = None) -> None:
         """Draw W; one id at a time is the input of an output."""
         self.spec.weight_initializer.fill(self._W, 1, self.spec.dimension, rng)
@@ -75,21 +103,11 @@ class Embedding(Layer):
     def forward(self, x: Array, train: bool) -> Array:
         """y_td = W_(x_t)d."""
         y, ids = self._y[: len(x)], self._ids[: len(x)]
-        self._find_ids(x, ids)
+        self.find_ids(x, ids)
         np.take(self._W, ids, axis=0, out=y, mode="clip")  # ids are in range; "raise" would copy y
         if self.spec.zero_is_padding:
             np.copyto(y, 0, where=np.equal(ids, 0, out=self._condition[: len(x)])[..., None])
         return y
-
-    def _find_ids(self, x: Array, ids: NDArray[np.intp]) -> None:
-        """Fill `ids` with x where it is a whole number from 0 to size - 1, with 0 elsewhere (NaN too)."""
-        known, is_id, condition = (a[: len(x)] for a in (self._known, self._is_id, self._condition))
-        np.equal(np.floor(x, out=known), x, out=is_id)
-        is_id &= np.greater_equal(x, 0, out=condition)
-        is_id &= np.less(x, self.spec.size, out=condition)
-        known.fill(0)
-        np.copyto(known, x, where=is_id)
-        np.copyto(ids, known, casting="unsafe")
 
     def backward(self, dy: Array) -> Array:
         """dW_id = sum of delta_t over all t with x_t = id; dC/dx = 0."""
@@ -100,11 +118,4 @@ class Embedding(Layer):
             np.add.at(dw, ids, delta)
         if self.spec.zero_is_padding:
             self._dW[0] = 0
-        dx = self._dx[: len(dy)]
-        dx.fill(0)
-        return dx
-
-    def buffer_values(self) -> int:
-        """y and dx, the ids as floats and as indices of 8 bytes, and the masks."""
-        values = size(self.in_shape)
-        return super().buffer_values() + 3 * values + mask_values(2 * values)
+        return self.no_slope(len(dy))

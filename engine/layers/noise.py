@@ -40,7 +40,7 @@ class SpatialDropout(Layer):
 
     def __init__(self, shape: Shape, rate: float) -> None:
         super().__init__(shape, shape)
-        self._rate = rate
+        self._full_rate = self._rate = rate
         self._line: Shape = shape[
             -2:
         ]  # the last two axes: masks are laid out along them, to be multiplied in long runs
@@ -63,6 +63,11 @@ class SpatialDropout(Layer):
         self._mask = np.empty((batch, 1, *self._line), dtype)  # m / (1 - p), for one line of pixels
         self._scale = dtype.type(1 / (1 - self._rate))
         self._dropping = False
+
+    def scale_dropout(self, factor: float) -> None:
+        """p = factor times the spec's rate."""
+        self._rate = self._full_rate * factor
+        self._scale = self._y.dtype.type(1 / (1 - self._rate))
 
     def forward(self, x: Array, train: bool) -> Array:
         """y_pc = m_c x_pc / (1 - p), with new masks in every call."""

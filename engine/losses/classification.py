@@ -7,7 +7,7 @@ from pydantic import Field
 
 from engine.arrays import Array, Shape, size
 from engine.kernels import chosen
-from engine.layers.activations import odds
+from engine.layers.activations.base import odds
 from engine.losses.base import ElementLoss, Loss, LossSpec, Takes
 from engine.spec import InvalidSpec
 
@@ -21,9 +21,12 @@ def check_classes(kind: str, shape: Shape) -> None:
 
 
 class LogLossSpec(LossSpec):
-    """The negative log-likelihood of 0/1 targets, one logit each; the sigmoid is part of it."""
+    """The negative log-likelihood of 0/1 targets, one logit each; the sigmoid is part of it.
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"binary", "multilabel"})
+    Of ordered classes the targets are whether the class is above each but the last.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"binary", "multilabel", "ordinal"})
     takes: ClassVar[Takes] = "logits"
     formula: ClassVar[str] = (
         r"l = -\frac{1}{n} \sum_j \left(y_j \log p_j + (1 - y_j) \log(1 - p_j)\right)"

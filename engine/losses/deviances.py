@@ -38,6 +38,7 @@ class PoissonSpec(DevianceSpec):
     It is scikit-learn's mean Poisson deviance. Targets are not negative.
     """
 
+    tasks: ClassVar[frozenset[str]] = frozenset({"regression", "count"})
     formula: ClassVar[str] = (
         r"l = \frac{2}{n} \sum_j \left(y_j \log \frac{y_j}{\mu_j} - y_j + \mu_j\right), \quad \mu_j = e^{z_j}"
     )

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array, Shape
-from engine.layers.activations import odds
+from engine.layers.activations.base import odds
 from engine.losses.base import ElementLoss, Loss, LossSpec, Takes
 from engine.losses.classification import check_classes
 from engine.spec import InvalidSpec

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 from pydantic import Field
 
 from engine.arrays import Array
+from engine.checkpoint import Checkpoint
 from engine.network import Segment
 from engine.spec import Spec
 
@@ -25,20 +26,22 @@ class Block(NamedTuple):
     part: slice
     rate: float  # factor on the learning rate
     decayed: tuple[slice, ...]  # the parts of the block, counted from its start, that weight decay applies to
+    decay_factor: float  # on their weight decay
 
 
 def blocks(segments: Iterable[Segment]) -> Iterator[Block]:
-    """Merge neighbouring segments of one rate and cut the runs into blocks.
+    """Merge neighbouring segments of one rate and one decay, and cut the runs into blocks.
 
     A block costs some ten NumPy calls whatever its size, so small networks want few of them: a bias
     between two weights makes no block of its own.
     """
-    for rate, group in groupby(segments, key=lambda segment: segment.rate):
+    alike = groupby(segments, key=lambda segment: (segment.rate, segment.decay_factor))
+    for (rate, decay_factor), group in alike:
         members = list(group)
         stop = members[-1].slice.stop
         for start in range(members[0].slice.start, stop, BLOCK):
             end = min(start + BLOCK, stop)
-            yield Block(slice(start, end), rate, tuple(_decayed(members, start, end)))
+            yield Block(slice(start, end), rate, tuple(_decayed(members, start, end)), decay_factor)
 
 
 def _decayed(segments: Iterable[Segment], start: int, stop: int) -> Iterator[slice]:
@@ -65,15 +68,20 @@ class Run(NamedTuple):
     views: Views
     rate: float
     decayed: tuple[Array, ...]  # views of p
+    decay_factor: float
 
 
 class Optimizer:
-    """Changes theta by its gradient. What it remembers between steps is `slots` and `step_count`."""
+    """Changes theta by its gradient.
+
+    What it remembers between steps is `slots` and `step_count`; all else is derived from these or from the spec.
+    """
 
     slot_names: tuple[str, ...] = ()
     scratch: int = 1  # scratch arrays that an update works with, each as long as a block
     slots: dict[str, Array]  # name -> (parameters,)
     step_count: int  # steps done
+    decay_share: float = 1.0  # factor on the weight decay of the next step
 
     def __init__(self, weight_decay: float = 0.0) -> None:
         """`weight_decay`: share of a decayed weight, times the learning rate, lost a step."""
@@ -89,6 +97,15 @@ class Optimizer:
         self._grad: Array | None = None
         self._runs: list[Run] = []
 
+    def checkpoint(self) -> Checkpoint:
+        """All that it remembers."""
+        return Checkpoint(dict(self.slots), {"step_count": self.step_count})
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Remember it again, after `bind`; raises `CheckpointMismatch` for what another optimizer remembers."""
+        checkpoint.fill(**self.slots)
+        self.step_count = checkpoint.facts["step_count"]
+
     def step(self, theta: Array, grad: Array, learning_rate: float, closure: Closure | None = None) -> None:
         """Update theta (parameters,) in place; `grad` (parameters,) is its gradient and stays as it is.
 
@@ -99,11 +116,12 @@ class Optimizer:
             self._theta, self._grad = theta, grad
             self._runs = self._cut(theta, grad, self._segments)
         self.step_count += 1
-        for views, factor, decayed in self._runs:
+        for views, factor, decayed, decay_factor in self._runs:
             rate = learning_rate * factor
             if self.weight_decay:
+                kept = 1 - rate * self.weight_decay * decay_factor * self.decay_share
                 for weights in decayed:
-                    np.multiply(weights, 1 - rate * self.weight_decay, out=weights)
+                    np.multiply(weights, kept, out=weights)
             self._update(views, rate)
 
     def _cut(self, theta: Array, grad: Array, segments: Iterable[Segment]) -> list[Run]:
@@ -118,8 +136,9 @@ class Optimizer:
                 ),
                 rate,
                 tuple(theta[part][run] for run in decayed),
+                decay_factor,
             )
-            for part, rate, decayed in blocks(segments)
+            for part, rate, decayed, decay_factor in blocks(segments)
         ]
 
     def _update(self, views: Views, learning_rate: float) -> None:

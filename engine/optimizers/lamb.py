@@ -60,23 +60,24 @@ class Lamb(AdaptiveMoments):
 
     def _step_layer(self, layer: list[Run], learning_rate: float) -> None:
         squared_weights = squared_direction = 0.0
-        for views, _, decayed in layer:
+        for views, _, decayed, decay_factor in layer:
             self._move_moments(views)
-            u = self._direction(views, decayed)
+            u = self._direction(views, decay_factor if decayed else 0.0)
             if decayed:
                 squared_weights += float(np.dot(views.p, views.p))
                 squared_direction += float(np.dot(u, u))
         ratio = 1.0
         if squared_weights and squared_direction:
             ratio = math.sqrt(squared_weights / squared_direction)
-        for views, factor, decayed in layer:
+        for views, factor, decayed, decay_factor in layer:
             # Of several blocks all but the last have lost their u to the scratch that they share.
-            u = views.work[0] if len(layer) == 1 else self._direction(views, decayed)
+            whole = len(layer) == 1
+            u = views.work[0] if whole else self._direction(views, decay_factor if decayed else 0.0)
             u *= learning_rate * factor * ratio
             np.subtract(views.p, u, out=views.p)
 
-    def _direction(self, views: Views, decayed: tuple[Array, ...]) -> Array:
-        """u of a block, in the first scratch array."""
+    def _direction(self, views: Views, decay_factor: float) -> Array:
+        """u of a block, in the first scratch array; a block of one segment decays as a whole."""
         b1, b2, t = self.spec.beta1, self.spec.beta2, self.step_count
         s, c = math.sqrt(1 - b2), math.sqrt(1 - b2**t)
         p, _, (m, v), (u, work) = views
@@ -84,6 +85,6 @@ class Lamb(AdaptiveMoments):
         u += self.spec.epsilon * c / s
         np.divide(m, u, out=u)
         u *= (1 - b1) * c / ((1 - b1**t) * s)
-        if decayed and self._lambda:  # a block of one segment decays as a whole
-            u += np.multiply(p, self._lambda, out=work)
+        if decay_factor and self._lambda:
+            u += np.multiply(p, self._lambda * decay_factor * self.decay_share, out=work)
         return u

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.arrays import Array
-from engine.layers.activations import SigmoidSpec
+from engine.checkpoint import Checkpoint
+from engine.layers.activations.base import SigmoidSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
@@ -68,56 +69,108 @@ def check_inputs(spec: PretrainingSpec, x: Array) -> None:
         )
 
 
-def pretrain(
-    spec: PretrainingSpec, network: Network, x: Array, rng: np.random.Generator
-) -> Iterator[TiedLayers]:
-    """Give the dense layers of `stack` their start from x (rows, *in_shape); yields after every step.
+class Pretraining:
+    """The start of the dense layers of `stack` from x (rows, *in_shape), lowest first."""
 
-    What is yielded is the pair of layers that learns at the moment.
-    """
-    parameters = {
-        segment.name: network.theta[segment.slice].reshape(segment.shape) for segment in network.segments
-    }
-    rows = x.reshape(len(x), -1)
-    below: list[TiedLayers] = []
-    for i in stack(network.spec):
-        start, bias = parameters[f"{i}.W"], parameters[f"{i}.b"]
-        start[:] = rng.normal(0, START_STD, start.shape)
-        bias[:] = 0
+    def __init__(self, spec: PretrainingSpec, network: Network, x: Array, rng: np.random.Generator) -> None:
+        """Nothing changes before `run`; `rng` draws all that is random."""
+        self._spec = spec
+        self._parameters = {
+            segment.name: network.theta[segment.slice].reshape(segment.shape) for segment in network.segments
+        }
+        self._stack = stack(network.spec)
+        self._rows = x.reshape(len(x), -1)
+        self._rng = rng
+        self._ascents: list[_Ascent] = []  # of the layers so far; the last one learns
+        self._epochs = self._batches = 0  # done with that layer, and of its epoch
+
+    def run(self) -> Iterator[TiedLayers]:
+        """Yields after every step the pair of layers that learns at the moment."""
+        while len(self._ascents) < len(self._stack) or self._epochs < self._spec.epochs:
+            if not self._ascents or self._epochs == self._spec.epochs:
+                self._begin_layer()
+            if not self._batches:
+                self._draw_order()
+            yield from self._rest_of_epoch()
+            self._epochs, self._batches = self._epochs + 1, 0
+
+    def _begin_layer(self) -> None:
+        weights = self._add_layer().layers.weights
+        weights.W[:] = self._rng.normal(0, START_STD, weights.W.shape)
+        weights.b[:] = 0
+        self._epochs = 0
+
+    def _add_layer(self) -> "_Ascent":
+        """The next layer, with the weights that the network has."""
+        i = self._stack[len(self._ascents)]
+        start, bias = self._parameters[f"{i}.W"], self._parameters[f"{i}.b"]
         weights = Weights(start, np.zeros(len(start), start.dtype), bias)
-        layers = spec.over(weights, "binary" if below else spec.visible)
-        ascent = _Ascent(spec, layers)
-        for batch in _batches(rows, spec, rng):
-            v = batch
+        layers = self._spec.over(weights, "binary" if self._ascents else self._spec.visible)
+        self._ascents.append(_Ascent(self._spec, layers))
+        return self._ascents[-1]
+
+    def _draw_order(self) -> None:
+        """Each epoch has an order of its own."""
+        self._before_order = self._rng.bit_generator.state
+        self._order = self._rng.permutation(len(self._rows))
+
+    def _rest_of_epoch(self) -> Iterator[TiedLayers]:
+        *below, ascent = self._ascents
+        size = self._spec.batch_size
+        for start in range(self._batches * size, len(self._rows), size):
+            v = self._rows[self._order[start : start + size]]
             for lower in below:
-                v = lower.up(v)
-            ascent.step(v, rng)
-            yield layers
-        below.append(layers)
+                v = lower.layers.up(v)
+            ascent.step(v, self._rng)
+            self._batches += 1
+            yield ascent.layers
+
+    def checkpoint(self) -> Checkpoint:
+        """The position after a step, but for the weights that are the network's."""
+        facts = {
+            "layers": len(self._ascents),
+            "epochs": self._epochs,
+            "batches": self._batches,
+            "before_order": self._before_order,
+            "generator": self._rng.bit_generator.state,
+        }
+        return Checkpoint.of(facts, ascent=self._ascents[-1].checkpoint())
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there, once the network has its weights; raises `CheckpointMismatch`."""
+        facts = checkpoint.facts
+        for _ in range(facts["layers"]):  # the lower ones' visible biases are not needed any more
+            self._add_layer()
+        self._ascents[-1].resume(checkpoint.part("ascent"))
+        self._epochs, self._batches = facts["epochs"], facts["batches"]
+        self._rng.bit_generator.state = facts["before_order"]
+        self._draw_order()
+        self._rng.bit_generator.state = facts["generator"]
 
 
 class _Ascent:
     """Gradient ascent with momentum and weight decay on one pair of layers."""
 
     def __init__(self, spec: PretrainingSpec, layers: TiedLayers) -> None:
-        self._spec, self._layers = spec, layers
+        self.layers = layers
+        self._spec = spec
         self._rate = spec.rate_over(layers.visible)
         self._last = Weights(*map(np.zeros_like, layers.weights))
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows is seen when training begins
     def step(self, v: Array, rng: np.random.Generator) -> None:
         """step = momentum step + rate (gradient - weight_decay W); W += step, and so for a and b."""
-        gradient = self._spec.gradient(self._layers, v, rng)
-        np.subtract(gradient.W, self._spec.weight_decay * self._layers.W, out=gradient.W)
-        for weights, step, slope in zip(self._layers.weights, self._last, gradient, strict=True):
+        gradient = self._spec.gradient(self.layers, v, rng)
+        np.subtract(gradient.W, self._spec.weight_decay * self.layers.W, out=gradient.W)
+        for weights, step, slope in zip(self.layers.weights, self._last, gradient, strict=True):
             np.multiply(step, self._spec.momentum, out=step)
             np.add(step, self._rate * slope, out=step)
             np.add(weights, step, out=weights)
 
+    def checkpoint(self) -> Checkpoint:
+        """The last step, and the biases that are not the network's."""
+        return Checkpoint({"biases": self.layers.a, **self._last._asdict()})
 
-def _batches(rows: Array, spec: PretrainingSpec, rng: np.random.Generator) -> Iterator[Array]:
-    """The batches of all epochs, each epoch in an order of its own."""
-    for _ in range(spec.epochs):
-        order = rng.permutation(len(rows))
-        for start in range(0, len(rows), spec.batch_size):
-            yield rows[order[start : start + spec.batch_size]]
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there."""
+        checkpoint.fill(biases=self.layers.a, **self._last._asdict())

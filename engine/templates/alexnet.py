@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.layers import LayerSpec
-from engine.layers.conv import Conv2dSpec
+from engine.layers.activations.rectifiers import ReluSpec
+from engine.layers.convolution.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.local_response_normalization import LocalResponseNormalizationSpec
-from engine.layers.pooling import MaxPool2dSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.upsampling import Upsampling2dSpec
+from engine.layers.images.upsampling import Upsampling2dSpec
+from engine.layers.normalization.local_response import LocalResponseNormalizationSpec
+from engine.layers.pooling.pool import MaxPool2dSpec
 from engine.templates.images import ImageShape, ImageTemplateSpec
 
 

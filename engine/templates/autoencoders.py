@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 
 from engine.initializers import ZerosSpec
 from engine.layers import LayerSpec
-from engine.layers.activations import SigmoidSpec
+from engine.layers.activations.base import SigmoidSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.noise import GaussianNoiseSpec

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.layers import LayerSpec
-from engine.layers.conv import Conv2dSpec
+from engine.layers.convolution.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.pooling import AveragePool2dSpec, MaxPool2dSpec
+from engine.layers.pooling.pool import AveragePool2dSpec, MaxPool2dSpec
 from engine.templates.base import ACTIVATIONS, ActivationKind
 from engine.templates.images import ImageShape, ImageTemplateSpec
 

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.layers import LayerSpec
-from engine.layers.conv import Conv2dSpec
+from engine.layers.activations.rectifiers import ReluSpec
+from engine.layers.activations.softsign import SoftsignSpec
+from engine.layers.convolution.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.global_pooling import GlobalAveragePoolSpec
-from engine.layers.pooling import AveragePool2dSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.softsign import SoftsignSpec
+from engine.layers.pooling.pool import AveragePool2dSpec
+from engine.layers.pooling.whole import GlobalAveragePoolSpec
 from engine.templates.images import Filters, ImageShape, ImageTemplateSpec
 
 

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.layers import LayerSpec
-from engine.layers.batch_normalization import BatchNormalizationSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.combinators import ResidualSpec
-from engine.layers.conv import Conv2dSpec
+from engine.layers.convolution.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.global_pooling import GlobalAveragePoolSpec
-from engine.layers.rectifiers import ReluSpec
+from engine.layers.normalization.batch import BatchNormalizationSpec
+from engine.layers.pooling.whole import GlobalAveragePoolSpec
 from engine.templates.images import ImageShape, ImageTemplateSpec
 
 

@@ -6,17 +6,17 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from engine.layers import LayerSpec
-from engine.layers.bidirectional import BidirectionalSpec
-from engine.layers.conv import Conv1dSpec
+from engine.layers.attention.positional_encoding import PositionalEncodingSpec
+from engine.layers.attention.transformer import TransformerEncoderSpec
+from engine.layers.convolution.conv import Conv1dSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.global_pooling import GlobalAveragePoolSpec
-from engine.layers.gru import GruSpec
-from engine.layers.layer_normalization import LayerNormalizationSpec
-from engine.layers.lstm import LstmSpec
-from engine.layers.positional_encoding import PositionalEncodingSpec
+from engine.layers.normalization.layer import LayerNormalizationSpec
+from engine.layers.pooling.whole import GlobalAveragePoolSpec
+from engine.layers.recurrent.bidirectional import BidirectionalSpec
+from engine.layers.recurrent.gru import GruSpec
+from engine.layers.recurrent.lstm import LstmSpec
 from engine.layers.reshape import ReshapeSpec
-from engine.layers.transformer import TransformerEncoderSpec
 from engine.network import NetworkSpec
 from engine.templates.base import TemplateSpec
 

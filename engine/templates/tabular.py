@@ -6,15 +6,15 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from engine.layers import LayerSpec
-from engine.layers.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.activations.learned import ParametricActivationSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.learned_activations import ParametricActivationSpec
-from engine.layers.member_dense import MemberDenseSpec
-from engine.layers.numerical_embedding import PbldSpec
-from engine.layers.piecewise_linear import PiecewiseLinearEmbeddingSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.scaling import ScalingSpec
+from engine.layers.tabular.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.tabular.member_dense import MemberDenseSpec
+from engine.layers.tabular.numerical_embedding import PbldSpec
+from engine.layers.tabular.piecewise_linear import PiecewiseLinearEmbeddingSpec
+from engine.layers.tabular.scaling import ScalingSpec
 from engine.network import NetworkSpec
 from engine.templates.base import TemplateSpec
 

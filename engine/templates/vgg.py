@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from engine.layers import LayerSpec
-from engine.layers.conv import Conv2dSpec
+from engine.layers.activations.rectifiers import ReluSpec
+from engine.layers.convolution.conv import Conv2dSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.pooling import MaxPool2dSpec
-from engine.layers.rectifiers import ReluSpec
+from engine.layers.pooling.pool import MaxPool2dSpec
 from engine.templates.images import Filters, ImageShape, ImageTemplateSpec
 
 Convolutions = Annotated[int, Field(ge=1, le=16)]

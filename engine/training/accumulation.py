@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.arrays import Array
+from engine.checkpoint import Checkpoint
 
 
 class GradientMean:
@@ -33,6 +34,17 @@ class GradientMean:
             return False
         self.finish()
         return True
+
+    def checkpoint(self) -> Checkpoint:
+        """The sum of the batches that are waiting."""
+        waiting = {"sum": self._sum} if self.count else {}
+        return Checkpoint(waiting, {"count": self.count, "weight": float(self._weight)})
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Let these batches wait again; raises `CheckpointMismatch` where their sum does not fit."""
+        self.count, self._weight = checkpoint.facts["count"], checkpoint.facts["weight"]
+        if self.count:
+            checkpoint.fill(sum=self._sum)
 
     def finish(self) -> None:
         """Let `grad` be the mean of what came in, and begin anew."""

@@ -19,7 +19,7 @@ class Penalty:
         self._l1, self._l2 = l1, l2
         self._pairs = [
             (network.theta[part][run], network.grad[part][run])
-            for part, _, decayed in blocks(network.segments)
+            for part, _, decayed, _ in blocks(network.segments)
             for run in decayed
             if l1 or l2
         ]

@@ -2,6 +2,7 @@
 
 import math
 
+from engine.checkpoint import Checkpoint
 from engine.schedules import ReduceOnPlateauSpec
 
 
@@ -14,6 +15,17 @@ class Plateau:
         self._spec = spec
         self._best = math.inf
         self._waited = 0
+
+    def checkpoint(self) -> Checkpoint:
+        """All of it; JSON knows no infinity, so no loss yet is null."""
+        best = None if math.isinf(self._best) else self._best
+        return Checkpoint(facts={"factor": self.factor, "best": best, "waited": self._waited})
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there."""
+        facts = checkpoint.facts
+        self.factor, self._waited = facts["factor"], facts["waited"]
+        self._best = math.inf if facts["best"] is None else facts["best"]
 
     def update(self, loss: float) -> None:
         """Take note of an epoch's loss."""

@@ -14,6 +14,8 @@ class Point(NamedTuple):
     penalty: float  # of the weights after the epoch
     metrics: dict[str, float]  # train_accuracy, validation_accuracy, ...
     seconds: float  # since the start of the run, by the wall clock
+    fold: int | None = None  # 1-based number of the network, where several are trained one after the other
+    fold_epoch: int | None = None  # 1-based, of this network; epochs and steps count on from one to the next
 
 
 class Progress(NamedTuple):

@@ -1,32 +1,49 @@
 """The training loop."""
 
 import math
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
+from engine.checkpoint import Checkpoint
 from engine.losses import Loss
 from engine.metrics import Metric
 from engine.network import Network
 from engine.optimizers import Closure
 from engine.randomness import Randomness
-from engine.schedules import Schedule
 from engine.training.accumulation import GradientMean
+from engine.training.changes import Applied, ChangeLog, Changes
 from engine.training.early_stopping import EarlyStopping
+from engine.training.epoch_batches import EpochBatches
+from engine.training.epoch_sums import EpochSums
 from engine.training.examples import Batch, Examples
+from engine.training.identity import check_identity, identity
 from engine.training.max_norm import MaxNorm
-from engine.training.mixup import Mixup
+from engine.training.moves import Moves
 from engine.training.penalties import Clipping, Penalty
 from engine.training.plateau import Plateau
 from engine.training.progress import Diverged, Point, Progress
-from engine.training.rate_factors import with_rate_factors
-from engine.training.shuffling import Shuffle
+from engine.training.rate_factors import with_decay_factors, with_rate_factors
 from engine.training.spec import TrainingSpec
+from engine.training.stopwatch import Stopwatch
 from engine.training.weight_average import WeightAverage
+from engine.training.weights_apart import WeightsApart
+
+BUFFER = 2048
+"""Values in each of the buffers that NumPy makes for an operation on arrays that are not contiguous. Its own 8192
+are no quicker, and four times as large."""
+
+
+class _Part(Protocol):
+    """What remembers something from one batch to the next."""
+
+    def checkpoint(self) -> Checkpoint: ...
+
+    def resume(self, checkpoint: Checkpoint) -> None: ...
 
 
 class Trainer:
@@ -37,21 +54,35 @@ class Trainer:
     a factor of a parameter that the network does not have.
     """
 
-    stopped_early: bool = False  # whether early stopping ended the run before its last epoch
     epoch: int = 0  # the epoch that runs, 1-based
+    epochs: int  # at most; may change while training
+    learning_rate: float  # before schedule and plateau; may change while training
 
     def __init__(
-        self, spec: TrainingSpec, network: Network, loss: Loss, metric: Metric, randomness: Randomness
+        self,
+        spec: TrainingSpec,
+        network: Network,
+        loss: Loss,
+        metric: Metric,
+        randomness: Randomness,
+        watch: Stopwatch | None = None,
     ) -> None:
+        """`watch`: counts the seconds already, where something comes before the first epoch."""
         self._spec = spec
         self._network = network
         self._loss = loss
         self._metric = metric
         self._randomness = randomness
+        self.epochs, self.learning_rate = spec.epochs, spec.optimizer.learning_rate
+        self._changes = ChangeLog()
+        self._sums = EpochSums()
+        self._watch = watch or Stopwatch()
         self._asks_again = spec.optimizer.full_batch  # for cost and gradient, within a step
         self._optimizer = spec.optimizer.build()
         segments = with_rate_factors(network.segments, spec.rate_factors)
+        segments = with_decay_factors(segments, spec.decay_factors)
         self._optimizer.bind(segments, network.theta.size, network.dtype)
+        self._moves = Moves(spec, network, self._optimizer)
         self._penalty = Penalty(network, l1=spec.l1, l2=spec.l2)
         self._stopping = EarlyStopping(spec.early_stopping, network) if spec.early_stopping else None
         self._average = WeightAverage(spec.weight_average, network) if spec.weight_average else None
@@ -64,6 +95,7 @@ class Trainer:
         # step in a context where they are off costs a tenth of what `np.errstate` does.
         self._quiet = copy_context()
         self._quiet.run(np.seterr, over="ignore", invalid="ignore", divide="ignore")
+        self._quiet.run(np.setbufsize, BUFFER)
 
     def _changes_of_gradient(self) -> Iterator[Callable[[], None]]:
         """What happens to the gradient before a step; what is off takes no time."""
@@ -86,95 +118,211 @@ class Trainer:
         return self._optimizer.step_count
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the run before its last epoch."""
+        return self._is_over() and self.epochs_done < self.epochs
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs, those whose point was told."""
+        return self.epoch - (self._sums.batches > 0)
+
+    @property
+    def applied(self) -> Sequence[Applied]:
+        """The changes that have taken effect so far."""
+        return self._changes.applied
+
+    @property
     def best_epoch(self) -> int | None:
         """The epoch (1-based) of the best validation loss so far; None without early stopping."""
         return self._stopping.best_epoch if self._stopping else None
 
-    def run(self, training: Examples, validation: Examples | None = None) -> Iterator[Progress]:
-        """Train, and yield after every batch and after every epoch.
+    def change(self, changes: Changes) -> None:
+        """Let `changes` take effect before the next step; raises `InvalidSpec` where they make no sense."""
+        changes.check(self._spec)
+        self._changes.ask(changes)
+
+    def run(
+        self,
+        training: Examples,
+        validation: Examples | None = None,
+        checkpoint: Checkpoint | None = None,
+        changes: Sequence[tuple[int, Changes]] = (),
+    ) -> Iterator[Progress]:
+        """Train, once, and yield after every batch and after every epoch.
 
         The batch order is a function of (seed, epoch). When the run has ended, the network has the
         weights to keep: those of the best epoch with early stopping, otherwise the last ones, and in
         both cases their average if there is one. A caller may stop iterating at any time; the network
         then has the weights of that moment.
 
-        Raises `Diverged` when the loss or the weights are no longer finite, and `ValueError` when
-        early stopping has no rows to validate on or a batch is more than the network takes.
+        With a `checkpoint` of the same training, the run goes on after it, bit by bit as if it had not stopped.
+        `changes`, with the steps at which they took effect once, do so again.
+
+        Raises `Diverged` when the loss or the weights are no longer finite, `CheckpointMismatch` for a
+        checkpoint of another training, and `ValueError` when early stopping has no rows to validate on, a
+        batch is more than the network takes or a change belongs before the checkpoint.
         """
         size = self._spec.batch_rows(len(training))
         if size > self._network.batch:
             raise ValueError(f"a batch has {size} rows, but the network takes at most {self._network.batch}")
         if self._stopping is not None and validation is None:
             raise ValueError("early stopping needs rows to validate on")
-        started = time.perf_counter()
-        steps = math.ceil(math.ceil(len(training) / size) / self._spec.accumulate)
-        schedule = self._spec.schedule.build(steps, self._spec.epochs)
-        batches = self._batches(training, size)
-        for epoch in range(1, self._spec.epochs + 1):
-            self.epoch = epoch
-            train_loss, learning_rate = yield from self._epoch(batches(epoch), schedule)
-            metrics = {f"train_{name}": value for name, value in self._metric.result().items()}
-            penalty = self._quiet.run(self._penalty_value)
-            validation_loss, stop = None, False
-            if validation is not None:
-                with self._weights_to_keep():
-                    validation_loss = self._quiet.run(self._validate, validation.batches(size))
-                    stop = self._stopping is not None and self._stopping.update(epoch, validation_loss)
-                metrics |= {f"validation_{name}": value for name, value in self._metric.result().items()}
-            if self._plateau is not None:
-                self._plateau.update(train_loss if validation_loss is None else validation_loss)
-            self.stopped_early = stop and epoch < self._spec.epochs
-            seconds = time.perf_counter() - started
-            point = Point(
-                epoch, self.step, train_loss, validation_loss, learning_rate, penalty, metrics, seconds
-            )
-            yield Progress(epoch, self.step, point)
-            if stop:
-                break
+        self._rows = len(training)
+        self._steps_an_epoch = math.ceil(self._spec.batches(self._rows) / self._spec.accumulate)
+        self._batches = EpochBatches(self._spec, training, size, self._randomness)
+        self._watch.start(self._watch.seconds)
+        if checkpoint is not None:
+            self._resume(checkpoint)
+            del checkpoint  # it may take as much memory as the training itself
+        self._changes.replay(changes, self.step)
+        self._build_schedules()
+        while self._sums.batches or self._begins_an_epoch():
+            yield from self._epoch(self._batches.of(self.epoch, skip=self._sums.batches))
+            point = self._point(validation, size)
+            self._sums.reset()
+            yield Progress(self.epoch, self.step, point)
+        self._watch.stop()
         self.restore_best()
 
+    def _begins_an_epoch(self) -> bool:
+        """Begin another epoch, if there is one."""
+        self._apply_changes()
+        if self.epoch >= self.epochs or self._is_over():
+            return False
+        self.epoch += 1
+        self._metric.reset()
+        return True
+
+    def _is_over(self) -> bool:
+        """Whether early stopping has seen enough."""
+        return self._stopping is not None and self._stopping.is_over(self.epochs_done)
+
+    def _apply_changes(self) -> None:
+        """Let the changes take effect that are due, unless batches wait for their step."""
+        if self._gathered is None or not self._gathered.count:
+            for changes in self._changes.take(self.step):
+                self._adopt(changes)
+
+    def _adopt(self, changes: Changes) -> None:
+        self.learning_rate = changes.learning_rate or self.learning_rate
+        if changes.epochs is not None:
+            self.epochs = changes.epochs
+            self._build_schedules()
+        if changes.patience is not None and self._stopping is not None:
+            self._stopping.patience = changes.patience
+
+    def _build_schedules(self) -> None:
+        """All schedules for as many epochs."""
+        self._schedule = self._spec.schedule.build(self._steps_an_epoch, self.epochs)
+        self._moves.build(self._steps_an_epoch, self.epochs)
+
+    def _point(self, validation: Examples | None, size: int) -> Point:
+        """Validate after an epoch, and let the losses count; returns what is known."""
+        train_loss = self._sums.loss
+        metrics = {f"train_{name}": value for name, value in self._metric.result().items()}
+        penalty = self._quiet.run(self._penalty_value)
+        validation_loss = None
+        if validation is not None:
+            with self._weights_to_keep():
+                validation_loss = self._quiet.run(self._validate, validation.batches(size))
+                figures = self._metric.result()
+                if self._stopping is not None:
+                    self._stopping.update(self.epoch, validation_loss, figures)
+            metrics |= {f"validation_{name}": value for name, value in figures.items()}
+        if self._plateau is not None:
+            self._plateau.update(train_loss if validation_loss is None else validation_loss)
+        return Point(
+            self.epoch,
+            self.step,
+            train_loss,
+            validation_loss,
+            self._sums.learning_rate,
+            penalty,
+            metrics,
+            self._watch.seconds,
+        )
+
     def restore_best(self) -> None:
-        """Give the network the weights to keep: of the best epoch so far, or else their average."""
+        """Give the network the weights to keep: of the best epoch so far, or else their average.
+
+        A checkpoint still has the last ones, with which a training would go on.
+        """
+        kept = self._kept
+        if kept is not None and not kept.in_network:
+            kept.swap()
+
+    @property
+    def _kept(self) -> WeightsApart | None:
+        """The weights to keep, where they are not the last ones."""
         if self._stopping is not None and self._stopping.best_epoch is not None:
-            self._stopping.restore()
-        elif self._average is not None:
-            self._average.adopt()
+            return self._stopping.best
+        return self._average.average if self._average is not None else None
 
-    def _batches(self, training: Examples, size: int) -> Callable[[int], Iterable[Batch]]:
-        """What gives an epoch's batches; all rows at once need no shuffling."""
-        ordered = self._spec.optimizer.full_batch
-        shuffle = None if ordered else Shuffle(self._spec.shuffle, training, size)
-        mixup = Mixup(self._spec.mixup, training, size) if self._spec.mixup else None
+    def checkpoint(self) -> Checkpoint:
+        """All that the run needs to go on after what was yielded last, or after its end."""
+        facts = {
+            "epoch": self.epoch,
+            "epochs_done": self.epochs_done,
+            "batches_done": self._sums.batches,
+            "step": self.step,
+            "seconds": self._watch.seconds,
+            **identity(self._spec, self._rows),
+        }
+        parts = {name: part.checkpoint() for name, part in self._parts().items()}
+        if self._kept is not None and self._kept.in_network:
+            parts["network"].arrays.update(theta=self._kept.theta, state=self._kept.state)  # the last ones
+        return Checkpoint.of(facts, **parts)
 
-        def batches(epoch: int) -> Iterable[Batch]:
-            plain = shuffle.batches(self._randomness.shuffle(epoch)) if shuffle else training.batches(size)
-            if mixup is None:
-                return plain
-            rng = self._randomness.mixup(epoch)
-            return (mixup.mix(batch, rng) for batch in plain)
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Be as the run was at the checkpoint; raises `CheckpointMismatch`."""
+        facts = checkpoint.facts
+        check_identity(facts, self._spec, self._rows)
+        self.epoch = facts["epoch"]
+        for name, part in self._parts().items():
+            part.resume(checkpoint.part(name))
+        self._watch.start(facts["seconds"])
+        for _, changes in self.applied:
+            self._adopt(changes)
 
-        return batches
+    def _parts(self) -> dict[str, _Part]:
+        """All that remembers something from one batch to the next."""
+        parts: dict[str, _Part | None] = {
+            "network": self._network,
+            "optimizer": self._optimizer,
+            "metric": self._metric,
+            "sums": self._sums,
+            "order": self._batches,
+            "changes": self._changes,
+            "gathered": self._gathered,
+            "average": self._average,
+            "plateau": self._plateau,
+            "stopping": self._stopping,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def _weights_to_keep(self) -> AbstractContextManager[None]:
         return nullcontext() if self._average is None else self._average.in_network()
 
-    def _epoch(
-        self, batches: Iterable[Batch], schedule: Schedule
-    ) -> Generator[Progress, None, tuple[float, float]]:
-        """Train on the batches; returns their mean loss and the last learning rate."""
-        self._metric.reset()
-        base = self._spec.optimizer.learning_rate * (self._plateau.factor if self._plateau else 1.0)
-        optimizer, quietly = self._optimizer, self._quiet.run
-        loss_sum = weight_sum = learning_rate = 0.0
+    def _epoch(self, batches: Iterable[Batch]) -> Iterator[Progress]:
+        """Train on the batches and sum up what they come to."""
+        optimizer, quietly, sums, changes = self._optimizer, self._quiet.run, self._sums, self._changes
+        base, schedule, moves = self._base_rate(), self._schedule, self._moves
         for batch in batches:
-            learning_rate = base * schedule(optimizer.step_count)
+            if changes.waiting:
+                self._apply_changes()
+                base, schedule = self._base_rate(), self._schedule
+            sums.learning_rate = learning_rate = base * schedule(optimizer.step_count)
+            moves.at(optimizer.step_count)
             weight = batch.total_weight
-            loss_sum += quietly(self._train, batch, weight, learning_rate) * weight
-            weight_sum += weight
+            sums.add(quietly(self._train, batch, weight, learning_rate), weight)
             yield Progress(self.epoch, optimizer.step_count, None)
         if self._gathered is not None and self._gathered.count:
-            quietly(self._step_with_the_rest, self._gathered, learning_rate)
-        return loss_sum / weight_sum, learning_rate
+            quietly(self._step_with_the_rest, self._gathered, sums.learning_rate)
+
+    def _base_rate(self) -> float:
+        """The learning rate before the schedule."""
+        return self.learning_rate * (self._plateau.factor if self._plateau else 1.0)
 
     def _train(self, batch: Batch, weight: float, learning_rate: float) -> float:
         """Take a batch's gradient and step, unless more batches make a step; returns the loss before it."""

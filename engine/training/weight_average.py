@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from engine.checkpoint import Checkpoint
 from engine.network import Network
-from engine.optimizers import BLOCK
 from engine.spec import Spec
+from engine.training.weights_apart import WeightsApart
 
 
 class WeightAverageSpec(Spec):
@@ -38,13 +39,7 @@ class WeightAverage:
     def __init__(self, spec: WeightAverageSpec, network: Network) -> None:
         self._spec = spec
         self._steps = 0
-        work = np.empty(min(BLOCK, max(network.theta.size, network.state.size)), network.dtype)
-        self._blocks = [
-            (values[start : start + BLOCK], average[start : start + BLOCK], work[: len(values) - start])
-            for values in (network.theta, network.state)
-            for average in (values.copy(),)
-            for start in range(0, len(values), BLOCK)
-        ]
+        self.average = WeightsApart(network)
 
     def update(self) -> None:
         """Let the average follow the weights after a step."""
@@ -52,7 +47,7 @@ class WeightAverage:
         d, t = self._spec.decay, self._steps
         if self._spec.bias_corrected:
             d *= (1 - d ** (t - 1)) / (1 - d**t)
-        for values, average, work in self._blocks:
+        for values, average, work in self.average.pairs:
             np.subtract(values, average, out=work)
             np.multiply(work, 1 - d, out=work)
             np.add(average, work, out=average)
@@ -60,19 +55,17 @@ class WeightAverage:
     @contextmanager
     def in_network(self) -> Iterator[None]:
         """Within it the network has the average, after it its own weights and state again."""
-        self._swap()
+        self.average.swap()
         try:
             yield
         finally:
-            self._swap()
+            self.average.swap()
 
-    def _swap(self) -> None:
-        for values, average, work in self._blocks:
-            np.copyto(work, values)
-            np.copyto(values, average)
-            np.copyto(average, work)
+    def checkpoint(self) -> Checkpoint:
+        """The average, and over how many steps it is."""
+        return Checkpoint.of({"steps": self._steps}, average=self.average.checkpoint())
 
-    def adopt(self) -> None:
-        """Give the network the average for good."""
-        for values, average, _ in self._blocks:
-            np.copyto(values, average)
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there; raises `CheckpointMismatch` where the average does not fit."""
+        self._steps = checkpoint.facts["steps"]
+        self.average.resume(checkpoint.part("average"))

@@ -1,9 +1,11 @@
 """Work in a child process: its answer, its problem, or what became of it."""
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import forkserver
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.children import PRELOAD, ChildFailed, call, start_fork_server
+from app.jobs.process import JobProcess
 from app.problems import FieldError, Invalid, NotFound
 
 pytestmark = pytest.mark.slow  # many real children
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.slow  # many real children
 LIMITS = {"seconds": 60, "memory": 1 << 28}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def fork_server():
     start_fork_server()
     return forkserver._forkserver._forkserver_pid
@@ -127,3 +130,33 @@ def test_the_fork_server_runs_no_blas_threads(fork_server):
     process = Path(f"/proc/{fork_server}")
     names = [(thread / "comm").read_text() for thread in (process / "task").iterdir()]
     assert names.count((process / "comm").read_text()) == 1
+
+
+@pytest.fixture
+def dying_fork_server(fork_server):
+    """It has taken the order for a child, and is killed before it has answered."""
+    os.kill(fork_server, signal.SIGSTOP)
+    killer = threading.Timer(0.3, os.kill, (fork_server, signal.SIGKILL))
+    killer.start()
+    yield
+    killer.join()
+
+
+@pytest.mark.usefixtures("dying_fork_server")
+def test_another_fork_server_answers_where_one_dies():
+    assert evaluated("7") == 7
+
+
+@pytest.mark.usefixtures("dying_fork_server")
+def test_a_job_has_its_process_where_a_fork_server_dies():
+    process = JobProcess()
+    process.end()
+
+
+def test_where_no_fork_server_lives_it_says_so(monkeypatch):
+    def dies(process):
+        raise EOFError
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", dies)
+    with pytest.raises(ChildFailed, match=r"^no process could be started for it$"):
+        call("json:loads", "1", **LIMITS)

@@ -73,7 +73,7 @@ CHANGES = {
         "/columns/0",
         "there is no column 'x'",
     ),
-    "no such type": ({"columns": [{"name": "word", "type": "image"}]}, "/columns/0/type", "Input should be"),
+    "no such type": ({"columns": [{"name": "word", "type": "colour"}]}, "/columns/0/type", "Input should be"),
     "column twice": (
         {"columns": [{"name": "word", "type": "text"}] * 2},
         "/columns",

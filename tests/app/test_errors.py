@@ -19,7 +19,7 @@ SHAPE = {"type", "title", "status", "detail", "instance", "errors"}
         ("GET", "/v1/nothing", 404, "not_found", "Not Found"),
         ("GET", "/v1/networks/net_x", 404, "not_found", "Not Found"),
         ("GET", "/v1/networks/..%2f..%2fetc%2fpasswd", 404, "not_found", "Not Found"),
-        ("GET", "/v1/datasets/%00%ff", 404, "not_found", "Not Found"),
+        ("GET", "/v1/datasets/%00%ff", 400, "bad_request", "Bad Request"),
         ("PUT", "/v1/networks", 405, "method_not_allowed", "Method Not Allowed"),
         ("GET", "/v1/networks?limit=1000", 422, "invalid", "Unprocessable"),
         ("GET", "/v1/networks?limit=x", 422, "invalid", "Unprocessable"),
@@ -40,6 +40,15 @@ def test_shape(service, method, path, status, code, title):
     assert problem["detail"]
     assert response.headers["x-request-id"].startswith("req_")
     assert status != 405 or "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/models/import", "POST"), ("/v1/models/a:predict", "POST"), ("/v1/models/a", "DELETE, GET, PATCH")],
+)
+def test_the_methods_are_those_of_the_path_that_is_meant(service, path, methods):
+    response = service.client.request("OPTIONS", path)
+    assert (response.status_code, response.headers["allow"]) == (405, methods)
 
 
 def test_a_query_field_is_named(service):

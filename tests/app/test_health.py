@@ -45,6 +45,7 @@ def test_not_ready_without_storage(service):
     assert readiness(service) == (503, {"status": "unavailable", "checks": checks})
 
 
+@pytest.mark.sqlite
 def test_not_ready_without_a_database(service):
     service.context.database.engine.dispose()
     (service.context.storage.root / "backpropd.db").write_bytes(b"no database" * 1000)

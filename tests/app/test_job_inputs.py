@@ -64,12 +64,13 @@ def test_a_job_from_before_one_could_ask_is_standardised(running, pixels, tmp_pa
     job_id = post(running, pixels, priority=100).json()["id"]
     with running.context.database.write() as session:
         row = session.get(JobRow, job_id)
-        row.request = {name: value for name, value in row.request.items() if name != "scaling"}
+        later = {"scaling", "categories", "clip", "quality"}
+        row.request = {name: value for name, value in row.request.items() if name not in later}
     assert running.client.get(f"/v1/jobs/{job_id}").json()["scaling"] == "standard"
     with running.context.database.write() as session:
         held = queue.claim(session, "wrk_test")
     assert held.id == job_id
     worker = Worker(running.settings)
-    assert worker._describe(held, tmp_path).assignment.goal.scaling == "standard"
+    assert worker._describe(held, tmp_path).assignment.goal.scales == "standard"
     worker._wake.close()
     worker._database.close()

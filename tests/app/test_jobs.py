@@ -43,11 +43,18 @@ def test_a_job_is_queued_with_its_plan(running, penguins):
     assert response.headers["location"] == f"/v1/jobs/{job['id']}"
     assert (job["status"], job["attempt"], job["task"]) == ("queued", 1, "multiclass")
     assert job["model_name"] == "species-penguins"
-    assert job["plan"]["rows"] == {"total": 344, "dropped": 0, "training": 275, "validation": 69}
-    assert job["training"]["epochs"] == 200
-    assert job["training"]["optimizer"]["learning_rate"] == 1e-3
-    assert job["training"]["early_stopping"]["patience"] == 20
-    assert [layer.get("units") for layer in job["network"]["layers"]] == [64, None, 64, None, 3]
+    kept_apart = {"calibration": 0, "test": 0}
+    wanted = {"total": 344, "dropped": 0, "training": 275, "validation": 69}
+    assert job["plan"]["rows"] == wanted | kept_apart
+    assert (job["quality"], job["scaling"], job["categories"]) == ("recommended", "robust", "by_size")
+    assert job["plan"]["quality"] == "recommended"
+    assert "RealMLP-TD" in job["plan"]["notes"][0]
+    assert job["plan"]["training"] == job["training"] == job["request"]["training"]
+    assert job["training"]["epochs"] == 256
+    assert job["training"]["optimizer"]["learning_rate"] == 0.04
+    assert job["training"]["rate_factors"]["s"] == 6
+    dense = [layer["units"] for layer in job["network"]["layers"] if layer["kind"] == "dense"]
+    assert dense == [256, 256, 256, 3]
     assert job["created_at"].endswith("Z")
     assert running.client.get(f"/v1/jobs/{job['id']}").json() == job
 
@@ -73,7 +80,24 @@ def test_a_given_field_overrides_the_recipe_s(running, penguins):
         "/v1/jobs", json={"dataset_id": penguins, "target": "species", "training": training}
     ).json()
     assert (job["training"]["epochs"], job["training"]["optimizer"]["kind"]) == (3, "sgd")
-    assert job["training"]["early_stopping"]["patience"] == 20
+    assert job["training"]["schedule"]["kind"] == "coslog4"
+    assert job["training"]["early_stopping"]["patience"] == 3
+
+
+def test_the_request_as_shown_can_be_sent_again(running, penguins):
+    body = {"dataset_id": penguins, "target": "species", "quality": "fast", "training": {"epochs": 3}}
+    first = running.client.post("/v1/jobs", json=body).json()
+    again = running.client.post("/v1/jobs", json=first["request"]).json()
+    assert again["request"] == first["request"]
+    assert again["network"] == first["network"]
+
+
+def test_quality_beside_a_network_is_refused(running, penguins):
+    body = {"dataset_id": penguins, "target": "species", "quality": "high", "network": NETWORK}
+    answer = running.client.post("/v1/jobs", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/quality"
+    assert "the network is given" in answer.json()["errors"][0]["detail"]
 
 
 def layers(*specs):
@@ -262,10 +286,14 @@ def test_a_job_that_is_not_there(running, path):
 def test_fifty_equal_posts_make_one_job(running, penguins):
     body = {"dataset_id": penguins, "target": "island", "model_name": "once"}
     headers = {"Idempotency-Key": "fifty"}
+
+    def post(_):
+        while (answer := running.client.post("/v1/jobs", json=body, headers=headers)).status_code == 503:
+            assert answer.headers["Retry-After"]  # a slow machine: the first one is still being planned
+        return answer
+
     with ThreadPoolExecutor(16) as pool:
-        answers = list(
-            pool.map(lambda _: running.client.post("/v1/jobs", json=body, headers=headers), range(50))
-        )
+        answers = list(pool.map(post, range(50)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(running.client.get("/v1/jobs?name=once").json()["items"]) == 1

@@ -4,19 +4,24 @@ import json
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 from hand_made import FEATURES, ROWS, keep, make
 
+from app.dependencies import EVALUATORS
 from app.errors import MAX_ERRORS
+from app.predictions import evaluating
 from app.predictions.schemas import CSV_EXAMPLE, EXAMPLES, MAX_ROWS, Predictions
 from app.predictions.service import evaluate_on
 from app.problems import Invalid
+from app.turns import in_turn
+from engine.appraisal import report_on
 from engine.encoding.columns import infer
-from engine.evaluation import evaluate
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
 from engine.model import Model
@@ -260,7 +265,7 @@ def test_a_text_field_of_any_length(service) -> None:
 def test_a_body_of_another_type(service, content_type: str) -> None:
     keep(service.context, make())
     problem = refused(predict_csv(service, "bill\n1\n", content_type), 415)
-    assert "application/json or text/csv" in problem["detail"]
+    assert "send application/json, text/csv" in problem["detail"]
 
 
 def test_a_prediction_may_be_larger_than_other_bodies_but_not_without_end(service) -> None:
@@ -332,7 +337,8 @@ def evaluated(service, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def report_of(model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
     frame, *_ = infer(pl.DataFrame(rows))
     x = model.encoder.encode(frame)
-    return evaluate(model.target, model.answers_to(x), model.target.truth(frame, x)).model_dump(mode="json")
+    report = report_on(model, frame, model.answers_to(x), model.target.truth(frame, x), of="dataset")
+    return report.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("task", SHAPES)
@@ -402,9 +408,52 @@ def test_an_evaluation_without_data(service, body: dict[str, Any]) -> None:
 
 
 def test_more_rows_than_memory_holds(service) -> None:
-    keep(service.context, make("regression"))
-    dataset_id = upload(service, ROWS)
-    small = service.settings.model_copy(update={"memory_budget": 10})
-    context = service.context.__class__(**(vars(service.context) | {"settings": small}))
+    kept = keep(service.context, make("regression"))
+    dataset_id, storage = upload(service, ROWS), service.context.storage
+    about = {"model_id": kept.id, "version": 1, "dataset_id": dataset_id, "sha256": kept.sha256}
     with pytest.raises(Invalid, match="more than memory can hold"):
+        evaluating.evaluate(storage.model(kept.id), storage.dataset(dataset_id), 10, about)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"evaluate_seconds": 0.001}, "took longer than 0.001 seconds"),
+        # A library that gets no memory for its threads may also wait for ever.
+        ({"memory_budget": 1 << 20, "evaluate_seconds": 5.0}, "could not be evaluated on it"),
+    ],
+    ids=["time", "memory"],
+)
+def test_an_evaluation_over_its_limits_ends_alone(service, settings, sentence: str) -> None:
+    keep(service.context, make("regression"))
+    dataset_id = upload(service, ROWS * 5000)
+    small = service.settings.model_copy(update=settings)
+    context = service.context.__class__(**(vars(service.context) | {"settings": small}))
+    with pytest.raises(Invalid, match=sentence):
         evaluate_on(context, "penguins", dataset_id)
+    assert service.client.get("/healthz").status_code == 200
+
+
+def test_evaluations_that_are_too_many_are_told_to_wait(service, monkeypatch) -> None:
+    keep(service.context, make("regression"))
+    body = {"dataset_id": upload(service, ROWS)}
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def evaluate_later(*args) -> str:
+        begun.release()
+        assert go_on.wait(30)
+        return evaluate_on(*args)
+
+    def post() -> httpx.Response:
+        return httpx.post(f"{service.url}/v1/models/penguins/evaluate", json=body, timeout=60)
+
+    monkeypatch.setattr("app.predictions.service.evaluate_on", evaluate_later)
+    monkeypatch.setattr(in_turn, "__kwdefaults__", {"wait": 0.05})
+    with ThreadPoolExecutor() as threads:
+        working = [threads.submit(post) for _ in range(EVALUATORS)]
+        assert all(begun.acquire(timeout=30) for _ in working)
+        refused = post()
+        go_on.set()
+        assert [answer.result().status_code for answer in working] == [200] * EVALUATORS
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert post().status_code == 200  # the places are free again

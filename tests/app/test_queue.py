@@ -3,49 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from hand_made_jobs import claim, point, queued
 
-from app.database import Database, now
+from app.database import now
 from app.events import store as events
-from app.ids import new_id
 from app.jobs import queue, store
 from app.jobs.queue import LeaseLost
-from app.jobs.store import JobRow, PointRow, WorkerRow
-
-
-@pytest.fixture
-def database(migrated, tmp_path):
-    path = tmp_path / "backpropd.db"
-    path.write_bytes(migrated.read_bytes())
-    database = Database(f"sqlite:///{path}")
-    yield database
-    database.close()
-
-
-def queued(database, **values):
-    row = JobRow(
-        id=new_id("job"),
-        status="queued",
-        request={"training": {"epochs": 10}},
-        network={},
-        plan={"rows": {"training": 100}},
-        model_name="m",
-        task="binary",
-        dataset={"name": "d", "sha256": "0"},
-        inputs={},
-        tags=[],
-        priority=values.pop("priority", 0),
-        attempt=1,
-        created_at=now(),
-        **values,
-    )
-    with database.write() as session:
-        session.add(row)
-    return row.id
-
-
-def claim(database, worker="wrk_a"):
-    with database.write() as session:
-        return queue.claim(session, worker)
+from app.jobs.store import PointRow, WorkerRow
 
 
 def read(database, job_id):
@@ -58,19 +22,6 @@ def read(database, job_id):
 def kinds(database, job_id):
     with database.read() as session:
         return [(row.kind, row.data.get("status")) for row in events.after(session, job_id, 0)]
-
-
-def point(epoch):
-    return {
-        "epoch": epoch,
-        "step": epoch * 4,
-        "train_loss": 1 / epoch,
-        "validation_loss": None,
-        "learning_rate": 0.1,
-        "penalty": 0.0,
-        "seconds": epoch * 0.5,
-        "metrics": {},
-    }
 
 
 def record(database, job, *epochs):
@@ -124,7 +75,13 @@ def test_a_cancelled_queued_job_is_never_claimed(database):
         lambda session, job: queue.fail(session, job, "code", "detail"),
         queue.cancel,
         queue.give_back,
-        queue.cancel_requested,
+        queue.asked,
+        queue.owner,
+        lambda session, job: queue.crash(session, job, "code", "detail"),
+        lambda session, job: queue.find(session, job, [{}]),
+        lambda session, job: queue.log(session, job, "said"),
+        lambda session, job: queue.took_effect(session, job, 0, [1]),
+        lambda session, job: queue.resumed(session, job, 1, 1, environment_changed=True),
     ],
 )
 def test_who_has_lost_the_lease_changes_nothing(database, change):
@@ -146,25 +103,123 @@ def expire(database, job_id):
         store.get(session, job_id).lease_expires_at = now() - timedelta(seconds=1)
 
 
-def test_a_lost_worker_s_job_starts_again_once_with_an_empty_history(database):
+def crash(database, job_id):
+    """A worker that claims the job and dies."""
+    claim(database)
+    expire(database, job_id)
+    with database.write() as session:
+        queue.rescue(session)
+
+
+def test_a_lost_worker_s_job_is_queued_again_with_its_history(database):
     job_id = queued(database)
     record(database, claim(database), 1, 2)
     expire(database, job_id)
     with database.write() as session:
         queue.rescue(session)
     row = read(database, job_id)
-    assert (row.status, row.attempt, row.progress, row.latest) == ("queued", 2, None, None)
+    assert (row.status, row.attempt, row.crashes, row.progress["epoch"]) == ("queued", 2, 1, 2)
+    assert kinds(database, job_id)[-2:] == [("log", None), ("status", "queued")]
+    job = claim(database)
+    record(database, job, 1, 2)  # from the checkpoint that was before them
+    record(database, job, 2, 3)
     with database.read() as session:
-        assert session.query(PointRow).count() == 0
-    assert ("epoch", None) not in kinds(database, job_id)
+        assert [p.epoch for p in session.query(PointRow).order_by(PointRow.epoch)] == [1, 2, 3]
+        told = [row.data for row in events.after(session, job_id, 0) if row.kind == "epoch"]
+    assert told == [{"first": 1, "last": 2}, {"first": 3, "last": 3}]
 
+
+def test_three_crashes_fail_the_job_and_the_queue_moves_on(database):
+    job_id, other = queued(database), queued(database, priority=-1)
+    crash(database, job_id)
+    crash(database, job_id)
+    job = claim(database)
+    assert job.attempt == 3
+    with database.write() as session:
+        queue.crash(session, job, "process_died", "the job's process died: signal SIGKILL")
+    row = read(database, job_id)
+    assert (row.status, row.crashes, row.error["code"]) == ("failed", 3, "process_died")
+    assert "3 times" in row.error["detail"]
+    assert "SIGKILL" in row.error["detail"]
+    assert kinds(database, job_id)[-2:] == [("status", "failed"), ("done", "failed")]
+    assert claim(database).id == other
+
+
+def test_what_is_given_back_is_no_crash(database):
+    queued(database)
+    for attempt in range(1, 6):
+        job = claim(database)
+        assert job.attempt == attempt
+        with database.write() as session:
+            queue.give_back(session, job)
+    assert read(database, job.id).crashes == 0
+
+
+def test_what_is_given_back_is_where_people_want_it(database):
+    job_id = queued(database)
+    job = claim(database)
+    with database.write() as session:
+        store.get(session, job_id).pause_requested_at = now()
+        queue.give_back(session, job)
+    row = read(database, job_id)
+    assert (row.status, row.pause_requested_at, row.worker_id) == ("paused", None, None)
+    assert claim(database) is None
+
+
+def test_seconds_count_over_attempts_up_to_the_last_sign_of_life(database):
+    job_id = queued(database)
     claim(database)
+    with database.write() as session:
+        row = store.get(session, job_id)
+        row.claimed_at, row.lease_expires_at = now() - timedelta(seconds=100), now() - timedelta(seconds=20)
+        queue.rescue(session, timedelta(seconds=30))
+    assert read(database, job_id).spent_seconds == pytest.approx(50, abs=1)
+    job = claim(database)
+    assert job.spent_seconds == pytest.approx(50, abs=1)
+    with database.write() as session:
+        store.get(session, job_id).claimed_at = now() - timedelta(seconds=7)
+        queue.give_back(session, job)
+    assert read(database, job_id).spent_seconds == pytest.approx(57, abs=1)
+
+
+def test_a_worker_that_overslept_keeps_a_job_that_nobody_took(database):
+    job_id = queued(database)
+    job = claim(database)
     expire(database, job_id)
     with database.write() as session:
+        queue.renew(session, job)
         queue.rescue(session)
-    row = read(database, job_id)
-    assert (row.status, row.error["code"]) == ("failed", "worker_lost")
-    assert kinds(database, job_id)[-2:] == [("status", "failed"), ("done", "failed")]
+    assert read(database, job_id).status == "running"
+
+
+def test_jobs_of_one_host_fit_into_its_memory(database):
+    at = now()
+    for worker, host in (("wrk_a", "here"), ("wrk_b", "here"), ("wrk_c", "there")):
+        with database.write() as session:
+            queue.beat(session, WorkerRow(id=worker, pid=1, host=host, started_at=at, seen_at=at))
+    large, next_one = queued(database, memory_bytes=900), queued(database, memory_bytes=200)
+    small = queued(database, memory_bytes=1)
+
+    def take(worker):
+        with database.write() as session:
+            job = queue.claim(session, worker, total_memory=500)
+            return job and job.id
+
+    assert take("wrk_a") == large  # alone, although it is more than all
+    assert take("wrk_b") is None  # and the small one does not overtake the one before it
+    assert take("wrk_c") == next_one
+    assert take("wrk_c") == small
+    assert take("wrk_b") is None
+
+
+def test_findings_are_kept_and_told(database):
+    queued(database)
+    job = claim(database)
+    with database.write() as session:
+        queue.find(session, job, [{"code": "a"}, {"code": "b"}])
+        queue.find(session, job, [{"code": "c"}])
+    assert [finding["code"] for finding in read(database, job.id).findings] == ["a", "b", "c"]
+    assert [kind for kind, _ in kinds(database, job.id)].count("finding") == 3
 
 
 def test_a_live_job_is_not_rescued(database):

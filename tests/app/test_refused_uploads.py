@@ -40,6 +40,7 @@ def corrupt(data: bytes) -> bytes:
 
 
 LONG = pl.DataFrame({"word": ["bbbb" + "a" * 40, "c"]})
+YEAR_10000 = pl.DataFrame({"when": pl.Series([0, 253_402_300_800_000_000], dtype=pl.Datetime("us"))})
 NESTED = pl.DataFrame({"plain": [1], "list": [[1, 2]]})
 
 UNREADABLE = {
@@ -104,6 +105,16 @@ UNREADABLE = {
     "empty arrow": (ARROW, b"", "the body is empty"),
     "cut arrow": (ARROW, FILES[ARROW][: len(FILES[ARROW]) // 2], "not a valid Arrow IPC file"),
     "arrow text not utf-8": (ARROW, corrupt(arrow(LONG)), "not a valid Arrow IPC file: invalid utf8"),
+    "arrow of the year 10000": (
+        ARROW,
+        arrow(YEAR_10000),
+        "column 'when' holds a time outside the years 1 to 9999 in row 2",
+    ),
+    "parquet of the year 10000": (
+        PARQUET,
+        parquet(YEAR_10000),
+        "a time outside the years 1 to 9999 in row 2",
+    ),
     "nested arrow": (ARROW, arrow(NESTED), "column 'list' holds List"),
 }
 

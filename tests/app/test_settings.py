@@ -22,8 +22,29 @@ CHANGED = {
     "max_json_bytes": 1,
     "max_predict_bytes": 2,
     "max_upload_bytes": 3,
+    "slow_client_seconds": 0.75,
+    "max_connections": 10,
+    "max_connections_per_address": 11,
+    "max_storage_bytes": 12,
+    "max_queued_jobs": 13,
+    "rate_per_minute": 14,
+    "predictions_per_minute": 15,
+    "api_processes": 3,
+    "invocations_model": "penguins",
     "read_seconds": 0.25,
+    "evaluate_seconds": 1.25,
+    "explain_seconds": 1.75,
     "memory_budget": 4,
+    "total_memory": 6,
+    "checkpoint_seconds": 0.5,
+    "lease_seconds": 9.0,
+    "heartbeat_seconds": 1.5,
+    "grace_seconds": 2.5,
+    "keep_history_days": 7,
+    "keep_events_days": 8,
+    "keep_checkpoints": 0,
+    "keep_audit_days": 9,
+    "webhook_allowed_hosts": "*.example.com,10.0.0.0/8",
     "blas_threads": 5,
     "kernels": "numpy",
     "log_level": "debug",
@@ -47,6 +68,11 @@ def test_options_come_before_the_environment():
 @pytest.mark.parametrize("settings", [Settings(), Settings(**CHANGED)], ids=["defaults", "all changed"])
 def test_a_child_process_gets_the_same(settings):
     assert Settings.load(settings.environment()) == settings
+
+
+def test_a_heartbeat_is_well_within_the_lease():
+    with pytest.raises(ValueError, match="at most half of lease_seconds"):
+        Settings(lease_seconds=3, heartbeat_seconds=2)
 
 
 def test_the_child_is_tested_with_every_setting():

@@ -7,9 +7,25 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
-from tiny_table import CSV, FILES, JSON, NDJSON, PARQUET, RECORDS, TYPES, ndjson, parquet, rows_of, types_of
+from other_files import images, npz
+from tiny_table import (
+    CSV,
+    FILES,
+    JSON,
+    NDJSON,
+    NPZ,
+    PARQUET,
+    RECORDS,
+    TYPES,
+    ZIP,
+    ndjson,
+    parquet,
+    rows_of,
+    types_of,
+)
 
 from app.datasets.formats import ENDINGS, MEDIA_TYPES
 from app.datasets.schemas import UPLOAD_BODY
@@ -28,7 +44,7 @@ def read_as(service, data: bytes, content_type: str = CSV) -> list[dict[str, Any
     return rows_of(service, service.upload(data, content_type)["id"])
 
 
-@pytest.mark.parametrize("content_type", MEDIA_TYPES)
+@pytest.mark.parametrize("content_type", FILES)
 def test_every_format_gives_the_same_table(service, content_type: str) -> None:
     dataset = service.upload(FILES[content_type], f"{content_type}; charset=utf-8")
     assert (dataset["rows"], dataset["format"]) == (4, MEDIA_TYPES[content_type])
@@ -89,8 +105,12 @@ def test_form(service, filename: str, content_type: str, fields: dict[str, str],
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_form_by_ending(service, ending: str) -> None:
+    files_of = FILES | {
+        NPZ: npz(x=np.zeros((12, 2)), y=np.zeros(12)),
+        ZIP: images({"a": [np.zeros((2, 2), np.uint8)]}),
+    }
     data = next(
-        FILES[media_type] for media_type, format_ in MEDIA_TYPES.items() if format_ == ENDINGS[ending]
+        files_of[media_type] for media_type, format_ in MEDIA_TYPES.items() if format_ == ENDINGS[ending]
     )
     files = {"file": (f"x{ending}", data, "application/octet-stream")}
     response = service.client.post("/v1/datasets", files=files)

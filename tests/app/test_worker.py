@@ -1,5 +1,6 @@
 """What a worker is made of."""
 
+import shutil
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ from app.database import now
 from app.jobs import queue
 from app.jobs.store import WorkerRow
 from app.settings import Settings
-from app.worker import alive
+from app.worker import Worker, alive
 
 
 def test_a_worker_needs_no_fastapi():
@@ -15,8 +16,35 @@ def test_a_worker_needs_no_fastapi():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+class Waiting:
+    """A job's process that waits, or has died."""
+
+    def __init__(self, *, dead=False):
+        self.dead, self.begun, self.ended = dead, False, False
+
+    def begin(self, run):
+        if self.dead:
+            raise BrokenPipeError
+        self.begun = True
+
+    def end(self):
+        self.ended = True
+
+
+def test_a_waiting_process_that_died_is_replaced_at_the_hand_over(tmp_path, migrated, monkeypatch):
+    shutil.copy(migrated, tmp_path / "backpropd.db")
+    worker = Worker(Settings(data=tmp_path))
+    dead, fresh = Waiting(dead=True), Waiting()
+    worker._spare = dead
+    monkeypatch.setattr("app.worker.JobProcess", lambda: fresh)
+    assert worker._begin(object()) is fresh
+    assert (dead.ended, fresh.begun, worker._spare) == (True, True, None)
+    worker._wake.close()
+    worker._database.close()
+
+
 def test_alive_is_about_workers_of_this_host(service):
-    settings = Settings(data=service.settings.data)
+    settings = service.settings
     assert not alive(settings)
     with service.context.database.write() as session:
         queue.beat(session, WorkerRow(id="wrk_a", pid=1, host="elsewhere", started_at=now(), seen_at=now()))

@@ -5,11 +5,12 @@ import json
 from typing import Any
 
 import polars as pl
+from other_files import xlsx
 
 from app.datasets.formats import MEDIA_TYPES
 from engine.encoding import ColumnType
 
-CSV, TSV, NDJSON, JSON, PARQUET, ARROW = MEDIA_TYPES
+CSV, TSV, NDJSON, JSON, PARQUET, ARROW, NPZ, ZIP, XLSX = MEDIA_TYPES
 
 FRAME = pl.DataFrame(
     {
@@ -49,7 +50,9 @@ FILES = {
     JSON: json.dumps(RECORDS).encode(),
     PARQUET: parquet(FRAME),
     ARROW: arrow(FRAME),
+    XLSX: xlsx({"one": [FRAME.columns, *FRAME.rows()], "two": [["a"], [1]]}),
 }
+"""The table in every format for tables."""
 
 
 def rows_of(service, dataset_id: str) -> list[dict[str, Any]]:

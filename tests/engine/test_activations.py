@@ -8,13 +8,13 @@ import pytest
 
 from engine.arrays import Array
 from engine.layers import LAYER_SPECS, LayerSpec
-from engine.layers.activations import IdentitySpec, SigmoidSpec, StepSpec, TanhSpec
-from engine.layers.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
-from engine.layers.learned_activations import ParametricActivationSpec, PreluSpec
-from engine.layers.rectifiers import EluSpec, LeakyReluSpec, ReluSpec, SeluSpec
-from engine.layers.smooth_rectifiers import GeluSpec, MishSpec, SiluSpec, SoftplusSpec
-from engine.layers.softmax import LogSoftmaxSpec, SoftmaxSpec
-from engine.layers.softsign import SoftsignSpec
+from engine.layers.activations.base import IdentitySpec, SigmoidSpec, StepSpec, TanhSpec
+from engine.layers.activations.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
+from engine.layers.activations.learned import ParametricActivationSpec, PreluSpec
+from engine.layers.activations.rectifiers import EluSpec, LeakyReluSpec, ReluSpec, SeluSpec
+from engine.layers.activations.smooth_rectifiers import GeluSpec, MishSpec, SiluSpec, SoftplusSpec
+from engine.layers.activations.softmax import LogSoftmaxSpec, SoftmaxSpec
+from engine.layers.activations.softsign import SoftsignSpec
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
 
@@ -93,7 +93,7 @@ def test_every_activation_has_a_case() -> None:
     assert {type(spec) for spec, _ in CASES} == activations - {SoftmaxSpec, LogSoftmaxSpec}
 
 
-@pytest.mark.parametrize(("spec", "formula"), CASES, ids=repr)
+@pytest.mark.parametrize(("spec", "formula"), CASES, ids=[repr(spec) for spec, _ in CASES])
 def test_formula(spec: LayerSpec, formula: Callable[[float], float]) -> None:
     expected = [[formula(z) for z in POINTS]]
     np.testing.assert_allclose(apply(spec, np.array([POINTS])), expected, rtol=1e-13, atol=1e-16)

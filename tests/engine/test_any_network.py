@@ -58,12 +58,15 @@ def check(spec: NetworkSpec, in_shape: Shape) -> None:
     np.testing.assert_array_equal(x, kept)
 
 
-@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", [kind for kind in SPECS if kind != "columns"]
+)  # whose ranges, drawn at random, fit no row
 def test_a_network_is_refused_or_works(kind: str) -> None:
     """A layer of this kind over the rows that it takes, then up to two of any kind, unless they are refused."""
     ran = []
 
-    @settings(max_examples=20, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
     @given(st.randoms(use_true_random=True))  # one seed an example: drawn bit by bit it would take minutes
     def draw(rng: Random) -> None:
         values = JsonValues(SCHEMA, rng, deep=COMBINATORS)

@@ -72,6 +72,7 @@ def test_the_gradients_by_hand_are_those_of_central_differences(by_hand):
             assert gradient.flat[i] == pytest.approx((costs[0] - costs[1]) / (2 * h), abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "epochs"), [(1000, 40), (50, 5), (32, 3), (999, 5)])
 def test_losses_and_weights_are_equal_step_by_step(by_hand, batch: int, epochs: int):
     network = article.by_engine(batch)

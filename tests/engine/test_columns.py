@@ -186,6 +186,7 @@ def test_times_survive_as_text(values):
     assert cast(as_text(series).to_frame(), {"a": "datetime"})["a"].to_list() == values
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.text(), min_size=1, max_size=5))
 def test_any_text_has_a_type(values):

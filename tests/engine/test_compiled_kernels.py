@@ -29,6 +29,8 @@ compiled = pytest.importorskip(
     "engine.kernels.in_numba", reason="numba is not installed", exc_type=ImportError
 )
 
+pytestmark = pytest.mark.slow
+
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 SCALES = pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-4, 1.0, 30.0, 1e4, 1e15])
 LOGITS = pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-4, 1.0, 30.0, 1e4])

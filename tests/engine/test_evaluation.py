@@ -24,6 +24,7 @@ def binary(p, y):
     return evaluate(target, np.array(p, float)[:, None], np.array(y, float)[:, None])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(TIED, st.booleans()), min_size=1, max_size=60))
 def test_binary(rows):
@@ -88,6 +89,7 @@ def test_long_curves_are_thinned_and_keep_their_ends():
     assert (curve.false_positive_rate[-1], curve.true_positive_rate[-1]) == (1, 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.booleans())
 def test_multiclass(seed, rows, ties):
@@ -142,6 +144,7 @@ def test_a_label_that_never_holds_has_no_macro_figures():
     assert (report.macro.roc_auc, report.macro.recall, report.micro.recall) == (None, None, 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(1, 3))
 def test_regression(seed, rows, targets):

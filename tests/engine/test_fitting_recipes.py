@@ -6,9 +6,9 @@ import pytest
 
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.combinators import ResidualSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.network import NetworkSpec
 from engine.optimizers import LbfgsSpec, PerceptronRuleSpec
 from engine.schedules import ReduceOnPlateauSpec

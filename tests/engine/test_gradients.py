@@ -179,7 +179,10 @@ def test_every_kind_has_a_case() -> None:
 
 
 @each_layer
-@pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize(
+    "train",
+    [pytest.param(True, id="training"), pytest.param(False, id="evaluation", marks=pytest.mark.slow)],
+)
 def test_layer_alone(case: LayerCase, train: bool) -> None:
     """The cost is a random projection of the layer's output."""
     x = case.make_x((5, *case.in_shape))

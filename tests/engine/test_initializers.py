@@ -99,6 +99,7 @@ def test_orthogonal_has_no_preferred_sign() -> None:
     assert np.mean(np.array(diagonal) > 0) == pytest.approx(0.5, abs=5 * sqrt(0.25 / 1000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", EVERY, ids=repr)
 def test_precisions_start_alike(spec: InitializerSpec) -> None:
     np.testing.assert_array_equal(draw(spec, dtype=np.float32), draw(spec).astype(np.float32))

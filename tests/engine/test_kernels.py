@@ -88,12 +88,17 @@ def test_numba_is_taken_where_it_is_installed() -> None:
     assert kernels.use("numpy").NAME == kernels.chosen().NAME == "numpy"
 
 
-@pytest.mark.skipif(find_spec("numba") is not None, reason="numba is installed")
-def test_numba_cannot_be_chosen_where_it_is_not_installed() -> None:
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy is taken, and numba cannot be chosen."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "engine.kernels.in_numba", raising=False)
+    monkeypatch.setattr(kernels, "find_spec", lambda _: None)
+    assert kernels.use("auto").NAME == "numpy"
     with pytest.raises(ImportError):
         kernels.use("numba")
 
 
+@pytest.mark.slow
 def test_a_process_that_only_plans_loads_no_numba() -> None:
     """The API and the worker import the layers, but run none of the compiled kernels."""
     code = "import sys, engine.network, engine.losses, engine.optimizers; sys.exit('numba' in sys.modules)"

@@ -61,6 +61,7 @@ def test_nothing_cancels_near_the_ends(power: float, limit: DevianceSpec, dtype:
         assert (value, slope) == pytest.approx(deviance(limit, z, y), rel=2e-5)
 
 
+@pytest.mark.slow
 @each_spec
 @given(z=st.floats(-1e4, 1e4), y=st.floats(1e-3, 1e6))
 @settings(max_examples=60, deadline=None, derandomize=True)

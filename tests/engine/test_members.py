@@ -9,12 +9,12 @@ import pytest
 from engine.encoding.columns import infer
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
-from engine.layers.activations import SigmoidSpec
-from engine.layers.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.activations.base import SigmoidSpec
+from engine.layers.activations.rectifiers import ReluSpec
+from engine.layers.activations.softmax import SoftmaxSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.member_dense import MemberDenseSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.softmax import SoftmaxSpec
+from engine.layers.tabular.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.tabular.member_dense import MemberDenseSpec
 from engine.losses import (
     CrossEntropySpec,
     HingeSpec,

@@ -13,10 +13,12 @@ from safetensors.numpy import load, save
 
 from engine.encoding.table import TableEncoder
 from engine.encoding.target import ClassTarget, MultilabelTarget, ReconstructionTarget, RegressionTarget
+from engine.ensemble import load_model
 from engine.evaluation import evaluate
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
 from engine.layers.dense import DenseSpec
 from engine.model import INFERENCE_BATCHES, Model, UnreadableModel
+from engine.model_file import mapped
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
 
@@ -94,6 +96,7 @@ def test_predictions_and_the_report(task):
         assert report.accuracy == np.mean(right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [1, 5, 64, 257])
 @pytest.mark.parametrize("width", [1, 3, 17, 130])
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -110,6 +113,7 @@ def test_a_row_has_the_same_bits_alone_as_among_others(task, width, hidden):
     assert model.answers_to(x[shuffled]).tobytes() == together[shuffled].tobytes()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, ROWS), st.integers(0, ROWS))
 def test_any_part_of_the_rows_has_the_same_bits(start, length):
@@ -213,6 +217,7 @@ def test_damaged_files_are_refused():
         Model.from_bytes((2**40).to_bytes(8, "little") + data[8:])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_a_flipped_byte_never_does_worse_than_to_be_refused(data):
@@ -241,3 +246,18 @@ def test_a_network_that_does_not_take_the_encoders_width():
 
 def test_more_rows_than_a_batch_are_in_the_table():
     assert 2 * INFERENCE_BATCHES[0] < ROWS
+
+
+def test_the_weights_of_a_mapped_file_are_not_copied(tmp_path):
+    """So that all processes that answer by a model share them; the file may be deleted meanwhile."""
+    model = make()
+    model.save(tmp_path / "model")
+    data = mapped(tmp_path / "model")
+    found = load_model(data)
+    (tmp_path / "model").unlink()
+    assert np.shares_memory(found.theta, np.frombuffer(data, np.uint8))
+    assert found.theta.tobytes() == model.theta.tobytes()
+    assert found.to_bytes() == model.to_bytes()
+    theta = model.theta.copy()
+    model.theta[:] = 0
+    assert found.theta.tobytes() == theta.tobytes()

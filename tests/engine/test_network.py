@@ -15,12 +15,12 @@ from engine.initializers import (
     OrthogonalSpec,
 )
 from engine.layers import LayerSpec
-from engine.layers.activations import IdentitySpec, SigmoidSpec, TanhSpec
+from engine.layers.activations.base import IdentitySpec, SigmoidSpec, TanhSpec
+from engine.layers.activations.rectifiers import ReluSpec, SeluSpec
+from engine.layers.activations.softmax import SoftmaxSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.rectifiers import ReluSpec, SeluSpec
-from engine.layers.softmax import SoftmaxSpec
 from engine.network import Network, NetworkSpec
 from engine.spec import InvalidSpec
 from engine.summary import summarize

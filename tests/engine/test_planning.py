@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
-from engine.layers.activations import SigmoidSpec
+from engine.layers.activations.base import SigmoidSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.losses import CrossEntropySpec, MseSpec
 from engine.network import NetworkSpec
 from engine.planning import decide_task
@@ -73,7 +73,8 @@ def network(*layers):
 
 INVALID = [
     # goal, network, training, path, words of the sentence
-    ({"target": "colour"}, None, {}, ("target",), "no column 'colour'"),
+    ({"target": "colour"}, None, {}, ("target",), "no column 'colour'; there are '"),
+    ({"target": "Label"}, None, {}, ("target",), "no column 'Label'; did you mean 'label'?"),
     ({"target": ["x", "colour"]}, None, {}, ("target", 1), "no column 'colour'"),
     ({"target": ["x", "x"]}, None, {}, ("target",), "twice"),
     ({"target": "empty"}, None, {}, ("target",), "no value in any row"),

@@ -53,6 +53,7 @@ def test_a_constant_has_one_bin(value):
     assert column.histogram.edges[0] <= value <= column.histogram.edges[1]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e149, 1e149) | st.integers(-(2**62), 2**62), min_size=1))
 def test_the_histogram_holds_every_value(values):

@@ -116,6 +116,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["island", "bill", "adult", "seen", "x"]), JSON), max_size=4))
 def test_any_json_is_read_or_refused(records):

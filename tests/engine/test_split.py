@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from engine.encoding.split import balanced_weights, lone_classes, split
+from engine.encoding.split import balanced_weights, split
 
 
 def rng():
@@ -53,7 +53,6 @@ def test_the_generator_alone_decides():
 
 def test_a_class_of_one_row_stays_in_training():
     labels = np.array(["a"] * 10 + ["lone"] + ["b"] * 10)
-    assert lone_classes(labels) == ["lone"]
     for fraction in (0.1, 0.5, 0.9):
         assert 10 in split(21, fraction, rng(), labels)[0]
 

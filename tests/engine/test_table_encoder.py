@@ -192,6 +192,7 @@ MIXED = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.lists(st.fixed_dictionaries(MIXED), min_size=2, max_size=20),

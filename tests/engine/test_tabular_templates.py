@@ -11,15 +11,15 @@ from sklearn.datasets import load_breast_cancer
 from engine.encoding.columns import infer
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
-from engine.layers.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.activations.learned import ParametricActivationSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.learned_activations import ParametricActivationSpec
-from engine.layers.member_dense import MemberDenseSpec
-from engine.layers.numerical_embedding import PbldSpec
-from engine.layers.piecewise_linear import PiecewiseLinearEmbeddingSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.scaling import ScalingSpec
+from engine.layers.tabular.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.tabular.member_dense import MemberDenseSpec
+from engine.layers.tabular.numerical_embedding import PbldSpec
+from engine.layers.tabular.piecewise_linear import PiecewiseLinearEmbeddingSpec
+from engine.layers.tabular.scaling import ScalingSpec
 from engine.model import Model
 from engine.network import Network
 from engine.summary import summarize
@@ -104,6 +104,7 @@ class Case:
     learning_rate: float
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [Case(RealmlpSpec(hidden=(32, 32)), 0.02), Case(TabmSpec(members=4, hidden=(32, 32)), 0.002)],

@@ -5,14 +5,14 @@ from typing import get_args
 import pytest
 
 from engine.layers import LayerSpec
-from engine.layers.activations import IdentitySpec, SigmoidSpec, TanhSpec
+from engine.layers.activations.base import IdentitySpec, SigmoidSpec, TanhSpec
+from engine.layers.activations.learned import PreluSpec
+from engine.layers.activations.rectifiers import LeakyReluSpec, ReluSpec
+from engine.layers.activations.softmax import LogSoftmaxSpec, SoftmaxSpec
 from engine.layers.combinators import SequentialSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.learned_activations import PreluSpec
-from engine.layers.rectifiers import LeakyReluSpec, ReluSpec
-from engine.layers.softmax import LogSoftmaxSpec, SoftmaxSpec
 from engine.losses import (
     LOSS_SPECS,
     CosineSpec,
@@ -44,8 +44,21 @@ def test_defaults_fit(task: Task) -> None:
     """Without a last activation every task works, on logits where its loss takes them."""
     result = head(task, DEFAULT_LOSS[task])
     assert result.link == LINK[task]
-    assert result.note is None
-    assert result.network.layers[-1].units == OUTPUTS
+    assert (result.note is None) == (task not in {"ordinal", "count"})
+    assert result.network.layers[0].units == OUTPUTS
+    assert [layer.kind for layer in result.network.layers[1:]] == ["ordered_logits"] * (task == "ordinal")
+
+
+def test_ordered_logits_are_put_last_once() -> None:
+    """Also in place of a sigmoid, and not again where they are there, as in a network that is trained further."""
+    after_sigmoid = head("ordinal", LogLossSpec(), SigmoidSpec())
+    assert [layer.kind for layer in after_sigmoid.network.layers] == ["dense", "ordered_logits"]
+    assert "works on the logits; a last ordered_logits layer" in after_sigmoid.note
+    again = fit_head(after_sigmoid.network, "ordinal", LogLossSpec(), OUTPUTS)
+    assert again.network == after_sigmoid.network
+    with pytest.raises(InvalidSpec, match="a last relu makes no sense") as error:
+        head("ordinal", LogLossSpec(), ReluSpec())
+    assert error.value.path == ("layers", 1)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +109,8 @@ def test_a_loss_fits_its_tasks_and_no_others(task: Task, spec: type[LossSpec]) -
     if task in loss.tasks:
         result = head(task, loss, *after)
         assert result.link == ("exp" if loss.takes == "logarithms" else "identity" if after else LINK[task])
-        assert (result.note is None) == (loss.takes == "logits" or (loss.takes == "answers" and not after))
+        says_nothing = loss.takes == "logits" or (loss.takes == "answers" and not after)
+        assert (result.note is None) == (says_nothing and task != "ordinal")
     else:
         with pytest.raises(InvalidSpec, match=f"{loss.kind} is not a loss for {task}") as caught:
             head(task, loss, *after)

@@ -4,9 +4,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from engine.initializers import GlorotUniformSpec, LecunNormalSpec, ZerosSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.summary import summarize
 from engine.templates import (
     ACTIVATIONS,

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from engine.layers.activations import StepSpec
+from engine.layers.activations.base import StepSpec
 from engine.layers.dense import DenseSpec
 from engine.network import Network, NetworkSpec
 

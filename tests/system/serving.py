@@ -10,13 +10,18 @@ from pathlib import Path
 
 import httpx
 
+from engine.templates import MlpSpec
+
 PENGUINS = Path(__file__).parents[2] / "app" / "demo" / "penguins.csv"
+
+SMALL = MlpSpec().build().model_dump(mode="json")
+"""A network that trains in no time, whose recipe is that of `TrainingSpec`'s defaults."""
 
 
 class Running:
-    """A `backpropd serve` process."""
+    """A `backpropd serve` process; `settings` by their names, `failpoints` as app/failpoints.py has them, each once."""
 
-    def __init__(self, data):
+    def __init__(self, data, failpoints="", **settings):
         self.data = data
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = (data.parent / f"{data.name}.log").open("ab")
@@ -30,13 +35,25 @@ class Running:
                 str(data),
                 "--port",
                 self.url.rpartition(":")[2],
+                *(f"--{name.replace('_', '-')}={value}" for name, value in settings.items()),
             ],
+            env={
+                **os.environ,
+                "BACKPROPD_FAILPOINTS": failpoints,
+                "BACKPROPD_FAILPOINTS_ONCE": str(data.parent),
+            },
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
         )
-        self.client = httpx.Client(base_url=self.url, timeout=60)
-        self.wait(self.is_ready, 30)
+        # Shorter than the service keeps an idle connection, which may end just as a request is sent.
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.client = httpx.Client(base_url=self.url, timeout=60, limits=limits)
+        try:
+            self.wait(self.is_ready, 60)
+        except BaseException:
+            self.close()  # who failed to get it cannot close it
+            raise
 
     def is_ready(self):
         assert self.process.poll() is None, Path(self.log.name).read_text()
@@ -74,12 +91,34 @@ class Running:
         return answer.json()["id"]
 
     def launch(self, dataset_id, target, **request):
+        """Launch a job, of a small network unless the request says anything about it."""
+        if not {"network", "network_id", "start_from", "quality"} & request.keys():
+            request["network"] = SMALL
         answer = self.client.post("/v1/jobs", json={"dataset_id": dataset_id, "target": target, **request})
         assert answer.status_code == 202, answer.text
         return answer.json()["id"]
 
     def job(self, job_id):
         return self.client.get(f"/v1/jobs/{job_id}").json()
+
+    def do(self, job_id, action, status=200, **body):
+        """POST an action on a job; the job."""
+        answer = self.client.post(f"/v1/jobs/{job_id}/{action}", json=body or None)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def history(self, job_id):
+        """All that a history holds, wall-clock fields apart."""
+        answer = self.client.get(f"/v1/jobs/{job_id}/history?max_points=10000").json()
+        return [
+            {name: value for name, value in point.items() if name != "seconds"} for point in answer["points"]
+        ]
+
+    def workers(self):
+        """The processes of the training workers."""
+        command = ["pgrep", "-P", str(self.process.pid), "-f", "app.cli worker"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return list(map(int, found.stdout.split()))
 
     def until(self, job_id, *statuses, seconds=60):
         return self.wait(lambda: (job := self.job(job_id))["status"] in statuses and job, seconds)
@@ -92,19 +131,37 @@ class Running:
     def runner_of(self, job_id):
         """The process that trains: the busiest of those that a fork server started."""
         self.until_epoch(job_id)
+        return self.busiest_child()
+
+    def busiest_child(self):
+        """Of the processes that a fork server started, the one that computes most now."""
         command = ["pgrep", "-g", str(self.process.pid), "-f", "forkserver"]
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
-        return max(map(int, found.stdout.split()), key=cpu_ticks)
+        found = list(
+            map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+        )
+        before = {pid: _ticks(pid) for pid in found}
+        time.sleep(0.2)
+        return max(found, key=lambda pid: _ticks(pid) - before[pid])
 
 
-def cpu_ticks(pid):
-    before = _ticks(pid)
-    time.sleep(0.05)
-    return _ticks(pid) - before
+def keys(data, *arguments):
+    """What `backpropd keys` prints."""
+    command = [sys.executable, "-m", "app.cli", "keys", *arguments, "--data", str(data)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+
+
+def bearer(data, owner, scope):
+    """The id and the header of a new key."""
+    made = keys(data, "create", "--owner", owner, "--scope", scope)
+    return made.stderr.partition(":")[0], {"Authorization": f"Bearer {made.stdout.strip()}"}
 
 
 def _ticks(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Processor time that a process has had; 0 where it has just ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0
     return int(fields[11]) + int(fields[12])
 
 

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.slow
 
 LAYER, LINE, CASE = blocks("python")
 
+FEW = "every_kind or relu or scale"  # the test that demands a case, and enough beside it
+
 USE = """
 from engine.catalog import catalog
 from engine.network import Network, NetworkSpec
@@ -32,7 +34,9 @@ def copy(tmp_path_factory):
     shutil.copytree(ROOT / "engine", folder / "engine", ignore=without_caches)
     shutil.copytree(ROOT / "tests" / "engine", folder / "tests" / "engine", ignore=without_caches)
     (folder / "engine/layers/scale.py").write_text(LAYER)
-    insert(folder / "engine/layers/__init__.py", LINE, before="from engine.layers.smooth_rectifiers")
+    insert(
+        folder / "engine/layers/__init__.py", LINE, before="from engine.layers.activations.smooth_rectifiers"
+    )
     return folder
 
 
@@ -67,15 +71,15 @@ def test_the_new_kind_is_in_networks_and_in_the_catalog(copy):
 
 
 def test_the_gradient_table_demands_a_case_and_checks_it(copy):
-    without = gradients(copy)
+    without = gradients(copy, "-k", FEW)
     assert without.returncode == 1, without.stdout
     assert re.search(r"^1 failed, \d+ passed", without.stdout, re.MULTILINE), without.stdout
     assert "scale" in without.stdout
 
     cases = copy / "tests/engine/layer_cases/basic.py"
-    insert(cases, LINE, before="from engine.layers.smooth_rectifiers")
+    insert(cases, LINE, before="from engine.layers.activations.smooth_rectifiers")
     insert(cases, CASE, before="    LayerCase(SoftmaxSpec()),\n")
-    joined = gradients(copy)
+    joined = gradients(copy, "-k", FEW)
     assert joined.returncode == 0, joined.stdout
     of_the_layer = gradients(copy, "-k", "scale")
     assert re.search(r"[1-9]\d* passed", of_the_layer.stdout), of_the_layer.stdout

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
+POSTGRES = [*RUNTIME, *PROJECT["project"]["optional-dependencies"]["postgres"]]
 DEV = [*RUNTIME, *PROJECT["project"]["optional-dependencies"]["dev"]]
 
 PIN = re.compile(r"([a-z0-9-]+)==(\S+)( ; .+)? \\")
@@ -28,7 +29,10 @@ def pins(name: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "asked"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", DEV)])
+LISTS = {"requirements.txt": RUNTIME, "requirements-postgres.txt": POSTGRES, "requirements-dev.txt": DEV}
+
+
+@pytest.mark.parametrize(("name", "asked"), LISTS.items())
 def test_list_holds_what_the_project_asks_for(name: str, asked: list[str]) -> None:
     locked = pins(name)
     for requirement in map(Requirement, asked):
@@ -37,10 +41,11 @@ def test_list_holds_what_the_project_asks_for(name: str, asked: list[str]) -> No
         assert version in requirement.specifier, f"{requirement} is not met by {version}: run make lock"
 
 
-def test_both_lists_agree() -> None:
-    assert pins("requirements.txt").items() <= pins("requirements-dev.txt").items()
+def test_the_lists_agree() -> None:
+    assert pins("requirements.txt").items() <= pins("requirements-postgres.txt").items()
+    assert pins("requirements-postgres.txt").items() <= pins("requirements-dev.txt").items()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", LISTS)
 def test_list_names_no_place(name: str) -> None:
     assert not re.search(r"://|index-url|find-links|trusted-host", (ROOT / name).read_text())

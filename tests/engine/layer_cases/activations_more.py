@@ -1,12 +1,12 @@
 """Activations cut at both ends, learned ones, gated ones."""
 
 from engine.arrays import Array, Shape
-from engine.layers.gated import GegluSpec, GluSpec, RegluSpec, SwigluSpec
-from engine.layers.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
-from engine.layers.learned_activations import ParametricActivationSpec, PreluSpec
-from engine.layers.smooth_rectifiers import MishSpec
-from engine.layers.softmax import LogSoftmaxSpec
-from engine.layers.softsign import SoftsignSpec
+from engine.layers.activations.gated import GegluSpec, GluSpec, RegluSpec, SwigluSpec
+from engine.layers.activations.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
+from engine.layers.activations.learned import ParametricActivationSpec, PreluSpec
+from engine.layers.activations.smooth_rectifiers import MishSpec
+from engine.layers.activations.softmax import LogSoftmaxSpec
+from engine.layers.activations.softsign import SoftsignSpec
 from layer_cases import LayerCase, away_from_kinks
 
 

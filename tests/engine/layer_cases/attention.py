@@ -1,13 +1,14 @@
-"""Embedding, positional encoding, attention, and the transformer's block."""
+"""Embeddings, positional encoding, attention, and the transformer's block."""
 
 import numpy as np
 
 from engine.arrays import Array, Shape
 from engine.initializers import NormalSpec
-from engine.layers.attention import MultiHeadAttentionSpec
+from engine.layers.attention.multi_head import MultiHeadAttentionSpec
+from engine.layers.attention.positional_encoding import PositionalEncodingSpec
+from engine.layers.attention.transformer import TransformerEncoderSpec
 from engine.layers.embedding import EmbeddingSpec
-from engine.layers.positional_encoding import PositionalEncodingSpec
-from engine.layers.transformer import TransformerEncoderSpec
+from engine.layers.embedding_bag import EmbeddingBagSpec
 from layer_cases import LayerCase
 
 
@@ -19,6 +20,9 @@ def ids(shape: Shape) -> Array:
 
 
 CASES = [
+    LayerCase(EmbeddingBagSpec(size=5, dimension=3), (4,), ids, differentiable_input=False),
+    LayerCase(EmbeddingBagSpec(size=5, dimension=2, combine="sum"), (2, 3), ids, differentiable_input=False),
+    LayerCase(EmbeddingBagSpec(size=5, dimension=1), (1,), ids, differentiable_input=False),
     LayerCase(EmbeddingSpec(size=5, dimension=3), (4,), ids, differentiable_input=False),
     LayerCase(
         EmbeddingSpec(size=5, dimension=2, zero_is_padding=True), (2, 3), ids, differentiable_input=False

@@ -1,8 +1,13 @@
 """Layers that change images while training; every network of a test draws the same."""
 
-from engine.layers.moved_images import CutoutSpec, RandomCropSpec, RandomFlipSpec, RandomShiftSpec
-from engine.layers.pca_color import PcaColorSpec
-from engine.layers.rotation import RandomRotationSpec
+from engine.layers.augmentation.moved_images import (
+    CutoutSpec,
+    RandomCropSpec,
+    RandomFlipSpec,
+    RandomShiftSpec,
+)
+from engine.layers.augmentation.pca_color import PcaColorSpec
+from engine.layers.augmentation.rotation import RandomRotationSpec
 from layer_cases import LayerCase
 
 CASES = [

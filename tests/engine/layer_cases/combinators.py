@@ -1,10 +1,10 @@
 """Layers made of layers."""
 
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.combinators import ParallelSpec, ResidualSpec, SequentialSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.rectifiers import ReluSpec
 from layer_cases import LayerCase
 
 BRANCHES = ((DenseSpec(units=3), TanhSpec()), (DenseSpec(units=3),), (TanhSpec(), DenseSpec(units=3)))

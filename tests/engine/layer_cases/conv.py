@@ -1,7 +1,7 @@
-"""Convolutions: each option, and each way of computing them (see engine/layers/conv_choice.py)."""
+"""Convolutions: each option, and each way of computing them (see engine/layers/convolution/choice.py)."""
 
-from engine.layers.conv import Conv1dSpec, Conv2dSpec
-from engine.layers.transposed_conv import TransposedConv2dSpec
+from engine.layers.convolution.conv import Conv1dSpec, Conv2dSpec
+from engine.layers.convolution.transposed import TransposedConv2dSpec
 from layer_cases import LayerCase
 
 CASES = [

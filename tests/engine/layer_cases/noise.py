@@ -1,7 +1,7 @@
 """Noise, and AlexNet's normalisation, which makes strong responses quieten their neighbours."""
 
-from engine.layers.local_response_normalization import LocalResponseNormalizationSpec
 from engine.layers.noise import GaussianNoiseSpec, SpatialDropoutSpec
+from engine.layers.normalization.local_response import LocalResponseNormalizationSpec
 from layer_cases import LayerCase
 
 CASES = [

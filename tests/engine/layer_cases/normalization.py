@@ -1,8 +1,8 @@
 """Normalisations."""
 
-from engine.layers.batch_normalization import BatchNormalizationSpec
-from engine.layers.group_normalization import GroupNormalizationSpec
-from engine.layers.layer_normalization import LayerNormalizationSpec, RmsNormalizationSpec
+from engine.layers.normalization.batch import BatchNormalizationSpec
+from engine.layers.normalization.group import GroupNormalizationSpec
+from engine.layers.normalization.layer import LayerNormalizationSpec, RmsNormalizationSpec
 from layer_cases import LayerCase
 
 CASES = [

@@ -1,7 +1,7 @@
 """Pooling over windows and over everything."""
 
-from engine.layers.global_pooling import GlobalAveragePoolSpec, GlobalMaxPoolSpec
-from engine.layers.pooling import AveragePool1dSpec, AveragePool2dSpec, MaxPool1dSpec, MaxPool2dSpec
+from engine.layers.pooling.pool import AveragePool1dSpec, AveragePool2dSpec, MaxPool1dSpec, MaxPool2dSpec
+from engine.layers.pooling.whole import GlobalAveragePoolSpec, GlobalMaxPoolSpec
 from layer_cases import LayerCase
 
 CASES = [

@@ -1,9 +1,9 @@
 """Recurrent layers."""
 
-from engine.layers.bidirectional import BidirectionalSpec
-from engine.layers.gru import GruSpec
-from engine.layers.lstm import LstmSpec
-from engine.layers.simple_rnn import SimpleRnnSpec
+from engine.layers.recurrent.bidirectional import BidirectionalSpec
+from engine.layers.recurrent.gru import GruSpec
+from engine.layers.recurrent.lstm import LstmSpec
+from engine.layers.recurrent.simple_rnn import SimpleRnnSpec
 from layer_cases import LayerCase
 
 SERIES = (3, 2)

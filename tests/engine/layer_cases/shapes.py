@@ -1,8 +1,8 @@
 """Layers that give rows another shape."""
 
+from engine.layers.images.upsampling import Upsampling1dSpec, Upsampling2dSpec
+from engine.layers.images.zero_padding import ZeroPadding1dSpec, ZeroPadding2dSpec
 from engine.layers.reshape import PermuteSpec, ReshapeSpec
-from engine.layers.upsampling import Upsampling1dSpec, Upsampling2dSpec
-from engine.layers.zero_padding import ZeroPadding1dSpec, ZeroPadding2dSpec
 from layer_cases import LayerCase
 
 CASES = [

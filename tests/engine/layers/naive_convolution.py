@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.arrays import Array
-from engine.layers.conv_base import Geometry
+from engine.layers.convolution.base import Geometry
 
 
 def forward(geometry: Geometry, x: Array, weights: Array, bias: Array) -> Array:

@@ -10,13 +10,13 @@ from onnx.reference import ReferenceEvaluator
 
 from engine.arrays import Array, Shape
 from engine.layers import LayerSpec
-from engine.layers.gated import GatedSpec, GegluSpec, GluSpec, RegluSpec, SwigluSpec
-from engine.layers.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
-from engine.layers.learned_activations import PreluSpec
-from engine.layers.rectifiers import EluSpec, SeluSpec
-from engine.layers.smooth_rectifiers import MishSpec
-from engine.layers.softmax import LogSoftmaxSpec
-from engine.layers.softsign import SoftsignSpec
+from engine.layers.activations.gated import GatedSpec, GegluSpec, GluSpec, RegluSpec, SwigluSpec
+from engine.layers.activations.hard import HardSigmoidSpec, HardSwishSpec, Relu6Spec
+from engine.layers.activations.learned import PreluSpec
+from engine.layers.activations.rectifiers import EluSpec, SeluSpec
+from engine.layers.activations.smooth_rectifiers import MishSpec
+from engine.layers.activations.softmax import LogSoftmaxSpec
+from engine.layers.activations.softsign import SoftsignSpec
 from engine.spec import InvalidSpec
 
 ROWS = 4

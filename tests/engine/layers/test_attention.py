@@ -9,7 +9,7 @@ from onnx_node import reference, runtime
 from pydantic import ValidationError
 
 from engine.arrays import Array
-from engine.layers.attention import MultiHeadAttentionSpec
+from engine.layers.attention.multi_head import MultiHeadAttentionSpec
 from engine.network import Network
 from engine.spec import InvalidSpec
 

@@ -7,9 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.layers import LayerSpec
-from engine.layers.moved_images import CutoutSpec, RandomCropSpec, RandomFlipSpec, RandomShiftSpec
-from engine.layers.pca_color import PcaColorSpec
-from engine.layers.rotation import RandomRotationSpec
+from engine.layers.augmentation.moved_images import (
+    CutoutSpec,
+    RandomCropSpec,
+    RandomFlipSpec,
+    RandomShiftSpec,
+)
+from engine.layers.augmentation.pca_color import PcaColorSpec
+from engine.layers.augmentation.rotation import RandomRotationSpec
 from engine.spec import InvalidSpec
 
 SHAPE = (6, 7, 3)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from one_layer import by_name, network_of, randomize
 
 from engine.initializers import NormalSpec, OrthogonalSpec
-from engine.layers.activations import TanhSpec
-from engine.layers.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.activations.base import TanhSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.member_dense import MemberDenseSpec
+from engine.layers.tabular.batch_ensemble import BatchEnsembleDenseSpec
+from engine.layers.tabular.member_dense import MemberDenseSpec
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 

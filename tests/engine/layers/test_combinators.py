@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
 from engine.layers.combinators import MOST_VALUES, ParallelSpec, ResidualSpec, SequentialSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.pooling import AveragePool2dSpec
-from engine.layers.upsampling import Upsampling2dSpec
+from engine.layers.images.upsampling import Upsampling2dSpec
+from engine.layers.pooling.pool import AveragePool2dSpec
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from engine.arrays import Array, Shape
 from engine.initializers import HeNormalSpec
 from engine.layers import LayerSpec
-from engine.layers.conv import Conv1dSpec, Conv2dSpec, ConvSpec
-from engine.layers.transposed_conv import TransposedConv2dSpec
+from engine.layers.convolution.conv import Conv1dSpec, Conv2dSpec, ConvSpec
+from engine.layers.convolution.transposed import TransposedConv2dSpec
 from engine.network import Network
 from engine.spec import InvalidSpec
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from engine.arrays import Array
-from engine.layers import conv_depthwise, conv_im2col, conv_winograd, conv_workers
-from engine.layers.conv import Conv, Conv1dSpec, Conv2dSpec, ConvSpec
-from engine.layers.conv_base import Convolution, Geometry
-from engine.layers.conv_choice import way
-from engine.layers.conv_depthwise import Depthwise
-from engine.layers.conv_im2col import Im2col
-from engine.layers.conv_winograd import Winograd
-from engine.layers.conv_workers import Workers, blas_threads
-from engine.layers.sliding import Axis
+from engine.layers.convolution import depthwise, im2col, winograd, workers
+from engine.layers.convolution.base import Convolution, Geometry
+from engine.layers.convolution.choice import way
+from engine.layers.convolution.conv import Conv, Conv1dSpec, Conv2dSpec, ConvSpec
+from engine.layers.convolution.depthwise import Depthwise
+from engine.layers.convolution.im2col import Im2col
+from engine.layers.convolution.winograd import Winograd
+from engine.layers.convolution.workers import Workers, blas_threads
+from engine.layers.images.sliding import Axis
 from engine.network import Network, NetworkSpec
 
 Way = Callable[[Geometry], Convolution]
@@ -63,10 +63,10 @@ def computed(one: Convolution, x: Array, weights: Array, bias: Array, dy: Array)
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_against_loops(monkeypatch, case, values, least) -> None:
     """All images in one chunk; a few; a few rows; one row."""
-    for module in (conv_winograd, conv_im2col, conv_depthwise):
+    for module in (winograd, im2col, depthwise):
         monkeypatch.setattr(module, "CHUNK_VALUES", values)
-    monkeypatch.setattr(conv_winograd, "LEAST_TILES", least)
-    monkeypatch.setattr(conv_im2col, "LEAST_ROWS", least)
+    monkeypatch.setattr(winograd, "LEAST_TILES", least)
+    monkeypatch.setattr(im2col, "LEAST_ROWS", least)
     make, geometry = CASES[case]
     rng = np.random.default_rng(case)
     x, weights, bias, dy = (
@@ -107,7 +107,7 @@ def test_against_loops(monkeypatch, case, values, least) -> None:
     ],
 )
 def test_way_for_a_shape(spec: ConvSpec, in_shape, expected) -> None:
-    assert type(way(spec.build(in_shape)._geometry)) is expected
+    assert type(way(spec.build(in_shape).geometry)) is expected
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def chain(dtype: type[np.floating]) -> Network:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
 def test_two_layers_fast_and_general(monkeypatch, dtype, tolerance) -> None:
     fast = chain(dtype)
-    assert all(isinstance(way(layer._geometry), Winograd) for layer in fast.layers)
-    monkeypatch.setattr("engine.layers.conv_choice.way", lambda geometry: Im2col(geometry, 1))
+    assert all(isinstance(way(layer.geometry), Winograd) for layer in fast.layers)
+    monkeypatch.setattr("engine.layers.convolution.choice.way", lambda geometry: Im2col(geometry, 1))
     general = chain(dtype)
     x = np.random.default_rng(2).standard_normal((3, 7, 6, 8)).astype(dtype)
     results = []
@@ -171,7 +171,7 @@ def test_winograd_is_stable() -> None:
 @pytest.mark.parametrize("images", [1, 2, 3, 7])
 def test_workers_share_the_images(monkeypatch, images) -> None:
     """Three of them; the same bits each time, and BLAS has its threads back."""
-    monkeypatch.setattr(conv_workers, "WORTHWHILE", 0)
+    monkeypatch.setattr(workers, "WORTHWHILE", 0)
     geometry = Geometry(PADDED, ODD, 3, 2)
     rng = np.random.default_rng(4)
     x, dy = (
@@ -195,7 +195,7 @@ def test_workers_share_the_images(monkeypatch, images) -> None:
 
 def test_a_workers_error_is_told(monkeypatch) -> None:
     """An error of any worker reaches the caller, after all of them have ended."""
-    monkeypatch.setattr(conv_workers, "WORTHWHILE", 0)
+    monkeypatch.setattr(workers, "WORTHWHILE", 0)
     geometry = Geometry(PADDED, ODD, 3, 2)
     made = Workers(geometry, [Im2col(geometry, 1), Im2col(geometry, 1)])
     made.allocate(np.dtype(float))

@@ -9,7 +9,7 @@ from onnx_node import channels_first, channels_last, reference, runtime
 from pydantic import ValidationError
 
 from engine.arrays import Array
-from engine.layers.local_response_normalization import LocalResponseNormalizationSpec
+from engine.layers.normalization.local_response import LocalResponseNormalizationSpec
 from engine.spec import InvalidSpec
 
 

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.layers.moved_images import CutoutSpec, RandomCropSpec, RandomFlipSpec, RandomShiftSpec
+from engine.layers.augmentation.moved_images import (
+    CutoutSpec,
+    RandomCropSpec,
+    RandomFlipSpec,
+    RandomShiftSpec,
+)
 from engine.spec import InvalidSpec
 
 quickly = settings(max_examples=30, deadline=None, derandomize=True)

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from engine.arrays import Array, Shape
 from engine.layers import LayerSpec
-from engine.layers.batch_normalization import BatchNormalizationSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.group_normalization import GroupNormalizationSpec
-from engine.layers.layer_normalization import LayerNormalizationSpec, RmsNormalizationSpec
+from engine.layers.normalization.batch import BatchNormalizationSpec
+from engine.layers.normalization.group import GroupNormalizationSpec
+from engine.layers.normalization.layer import LayerNormalizationSpec, RmsNormalizationSpec
 from engine.network import Network
 from engine.spec import InvalidSpec
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from one_layer import by_name, network_of, randomize
 
 from engine.initializers import HeNormalSpec, NormalSpec
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.rectifiers import ReluSpec
-from engine.layers.scaling import ScalingSpec
+from engine.layers.tabular.scaling import ScalingSpec
 from engine.network import NetworkSpec
 
 each_form = pytest.mark.parametrize("form", ["standard", "ntp"])

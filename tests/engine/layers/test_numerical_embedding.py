@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_layer import by_name, network_of, randomize
 
-from engine.layers.numerical_embedding import PbldSpec, PlrSpec
-from engine.layers.scaling import ScalingSpec
+from engine.layers.tabular.numerical_embedding import PbldSpec, PlrSpec
+from engine.layers.tabular.scaling import ScalingSpec
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 

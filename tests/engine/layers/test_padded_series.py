@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from one_layer import network_of
 
 from engine.arrays import Array
-from engine.layers.gru import GruSpec
-from engine.layers.lstm import LstmSpec
-from engine.layers.recurrent import RecurrentSpec
-from engine.layers.simple_rnn import SimpleRnnSpec
+from engine.layers.recurrent.base import RecurrentSpec
+from engine.layers.recurrent.gru import GruSpec
+from engine.layers.recurrent.lstm import LstmSpec
+from engine.layers.recurrent.simple_rnn import SimpleRnnSpec
 
 SPECS: list[type[RecurrentSpec]] = [SimpleRnnSpec, LstmSpec, GruSpec]
 PADDING = -3.0

@@ -7,7 +7,7 @@ from one_layer import network_of
 from pydantic import ValidationError
 from sklearn.decomposition import PCA
 
-from engine.layers.pca_color import PcaColorSpec
+from engine.layers.augmentation.pca_color import PcaColorSpec
 from engine.spec import InvalidSpec
 
 SHAPE = (4, 5, 3)

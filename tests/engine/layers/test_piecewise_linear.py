@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from one_layer import by_name, network_of, randomize
 from pydantic import ValidationError
 
-from engine.layers.piecewise_linear import PiecewiseLinearEmbeddingSpec, quantile_edges
+from engine.layers.tabular.piecewise_linear import PiecewiseLinearEmbeddingSpec, quantile_edges
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from engine.arrays import Array
 from engine.layers import LayerSpec
-from engine.layers.global_pooling import GlobalAveragePoolSpec, GlobalMaxPoolSpec
-from engine.layers.pooling import AveragePool1dSpec, AveragePool2dSpec, MaxPool1dSpec, MaxPool2dSpec
+from engine.layers.pooling.pool import AveragePool1dSpec, AveragePool2dSpec, MaxPool1dSpec, MaxPool2dSpec
+from engine.layers.pooling.whole import GlobalAveragePoolSpec, GlobalMaxPoolSpec
 from engine.spec import InvalidSpec
 
 POOL_SIZES = [(2, 2), (3, 3), (3, 2), (1, 4)]

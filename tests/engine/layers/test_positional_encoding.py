@@ -8,7 +8,7 @@ from one_layer import network_of, randomize
 
 from engine.arrays import Array
 from engine.initializers import NormalSpec
-from engine.layers.positional_encoding import PositionalEncodingSpec
+from engine.layers.attention.positional_encoding import PositionalEncodingSpec
 from engine.spec import InvalidSpec
 
 

@@ -13,12 +13,12 @@ from scipy.special import expit
 
 from engine.arrays import Array
 from engine.layers import LayerSpec
-from engine.layers.bidirectional import BidirectionalSpec
 from engine.layers.dense import DenseSpec
-from engine.layers.gru import GruSpec
-from engine.layers.lstm import LstmSpec
-from engine.layers.recurrent import RecurrentSpec
-from engine.layers.simple_rnn import SimpleRnnSpec
+from engine.layers.recurrent.base import RecurrentSpec
+from engine.layers.recurrent.bidirectional import BidirectionalSpec
+from engine.layers.recurrent.gru import GruSpec
+from engine.layers.recurrent.lstm import LstmSpec
+from engine.layers.recurrent.simple_rnn import SimpleRnnSpec
 from engine.losses import LogLossSpec
 from engine.optimizers import AdamSpec
 from engine.spec import InvalidSpec
@@ -239,19 +239,19 @@ def test_starts() -> None:
 
 
 def test_lstm_remembers_over_many_steps() -> None:
-    """The class is the sign of the first of 20 values; from the 19 others nothing can be told."""
+    """The class is the sign of the first of 10 values; from the 9 others nothing can be told."""
     rng = np.random.default_rng(0)
-    network = network_of(LstmSpec(units=8), DenseSpec(units=1), in_shape=(20, 1), batch=64, dtype=np.float32)
+    network = network_of(LstmSpec(units=8), DenseSpec(units=1), in_shape=(10, 1), batch=64, dtype=np.float32)
     loss = LogLossSpec().build((1,), batch=64, dtype=network.dtype)
     optimizer = AdamSpec().build()
     optimizer.bind(network.segments, network.theta.size, network.dtype)
     d = np.empty((64, 1), np.float32)
     for _ in range(300):
-        x = rng.standard_normal((64, 20, 1)).astype(np.float32)
+        x = rng.standard_normal((64, 10, 1)).astype(np.float32)
         loss(network.forward(x, train=True), (x[:, 0] > 0).astype(np.float32), None, d)
         network.backward(d)
         optimizer.step(network.theta, network.grad, 0.02)
-    x = rng.standard_normal((64, 20, 1)).astype(np.float32)
+    x = rng.standard_normal((64, 10, 1)).astype(np.float32)
     assert np.mean((network.forward(x) > 0) == (x[:, 0] > 0)) > 0.9
 
 

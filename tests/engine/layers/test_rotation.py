@@ -7,7 +7,7 @@ import pytest
 from drawn_layer import changed, seeded
 from pydantic import ValidationError
 
-from engine.layers.rotation import RandomRotationSpec
+from engine.layers.augmentation.rotation import RandomRotationSpec
 
 each_interpolation = pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 

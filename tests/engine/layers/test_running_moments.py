@@ -7,8 +7,8 @@ from one_layer import network_of
 from engine.encoding.columns import infer
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
-from engine.layers.batch_normalization import BatchNormalizationSpec
 from engine.layers.dense import DenseSpec
+from engine.layers.normalization.batch import BatchNormalizationSpec
 from engine.model import Model
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from engine.arrays import Array, Shape
 from engine.layers import LayerSpec
+from engine.layers.images.upsampling import Upsampling1dSpec, Upsampling2dSpec
+from engine.layers.images.zero_padding import ZeroPadding1dSpec, ZeroPadding2dSpec
 from engine.layers.reshape import PermuteSpec, ReshapeSpec
-from engine.layers.upsampling import Upsampling1dSpec, Upsampling2dSpec
-from engine.layers.zero_padding import ZeroPadding1dSpec, ZeroPadding2dSpec
 from engine.spec import InvalidSpec
 
 quickly = settings(max_examples=30, deadline=None, derandomize=True)

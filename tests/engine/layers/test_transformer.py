@@ -8,9 +8,9 @@ from one_layer import network_of, randomize
 
 from engine.arrays import Array
 from engine.layers import LayerSpec
+from engine.layers.attention.positional_encoding import PositionalEncodingSpec
+from engine.layers.attention.transformer import TransformerEncoderSpec
 from engine.layers.embedding import EmbeddingSpec
-from engine.layers.positional_encoding import PositionalEncodingSpec
-from engine.layers.transformer import TransformerEncoderSpec
 from engine.spec import InvalidSpec
 
 STEPS, FEATURES, HEADS = 5, 6, 2

@@ -54,6 +54,7 @@ def quadratic(size: int, condition: float) -> tuple[Function, Slope, np.ndarray]
     return (lambda x: (x - c) @ a @ (x - c) / 2), (lambda x: a @ (x - c)), c
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [[-1.2, 1.0], [-1.2, 1.0, 1.5, 2.0], [3.0] * 6])
 def test_minimises_rosenbrock_in_about_the_steps_of_scipy(start):
     peer = minimize(

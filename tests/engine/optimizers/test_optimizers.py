@@ -98,7 +98,9 @@ def test_every_kind_has_a_case():
     assert {type(spec) for spec, _, _ in CASES} | {LbfgsSpec} == set(OPTIMIZER_SPECS)
 
 
-@pytest.mark.parametrize("segments", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "segments", [pytest.param(SMALL, id="small"), pytest.param(LARGE, id="large", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("spec", "decayed", "free"), CASES, ids=lambda case: str(case) if isinstance(case, OptimizerSpec) else ""
 )
@@ -218,7 +220,7 @@ def test_blocks_cover_each_parameter_once_and_merge_equal_rates():
     assert [b.decayed for b in merged] == [(slice(0, 7),), (slice(0, 5),), (slice(0, 4),)]
 
     decay, covered = np.zeros(LARGE[-1].slice.stop), np.zeros(LARGE[-1].slice.stop)
-    for part, _, decayed in blocks(LARGE):
+    for part, _, decayed, _ in blocks(LARGE):
         assert part.stop - part.start <= BLOCK
         covered[part] += 1
         for run in decayed:

@@ -9,16 +9,16 @@ from sklearn.datasets import load_digits
 from engine.encoding.columns import infer
 from engine.fitting import Fitting, Table
 from engine.goal import GoalSpec
-from engine.layers.activations import SigmoidSpec
+from engine.layers.activations.base import SigmoidSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
 from engine.layers.flatten import FlattenSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.losses import MseSpec
 from engine.network import Network, NetworkSpec
 from engine.pretraining import AnyPretraining, AutoencoderPretrainingSpec, RbmPretrainingSpec
 from engine.pretraining.base import Weights
-from engine.pretraining.greedy import pretrain, stack
+from engine.pretraining.greedy import Pretraining, stack
 from engine.spec import InvalidSpec
 from engine.training import Diverged, NoValidation, TrainingSpec
 
@@ -79,7 +79,7 @@ def test_every_layer_learns_to_restore_what_it_gets(digits, kind):
     spec = kind(epochs=20, learning_rate=0.3)
     network = built(sigmoid_net(48, 24))
     last = parameter(network, "4.W").copy()
-    seen = list(pretrain(spec, network, x, np.random.default_rng(2)))
+    seen = list(Pretraining(spec, network, x, np.random.default_rng(2)).run())
     lower, upper = list(dict.fromkeys(seen))
     assert len(seen) == 2 * 20 * -(-600 // 32)
     assert seen == [lower] * (len(seen) // 2) + [upper] * (len(seen) // 2)
@@ -96,7 +96,8 @@ def test_the_same_numbers_give_the_same_bits(digits):
     thetas = []
     for seed in (5, 5, 6):
         network = built(sigmoid_net(8))
-        for _ in pretrain(RbmPretrainingSpec(epochs=1), network, digits[0], np.random.default_rng(seed)):
+        rng = np.random.default_rng(seed)
+        for _ in Pretraining(RbmPretrainingSpec(epochs=1), network, digits[0], rng).run():
             pass
         thetas.append(network.theta.tobytes())
     assert thetas[0] == thetas[1] != thetas[2]
@@ -112,7 +113,8 @@ def test_a_step_by_hand():
     spec = Steady(epochs=1, batch_size=2, learning_rate=0.5, momentum=0.8, weight_decay=0.1)
     network = built(sigmoid_net(2), inputs=3)
     w = None
-    for step, _ in enumerate(pretrain(spec, network, np.zeros((4, 3), np.float32), np.random.default_rng(0))):
+    pretraining = Pretraining(spec, network, np.zeros((4, 3), np.float32), np.random.default_rng(0))
+    for step, _ in enumerate(pretraining.run()):
         if step == 0:
             w = parameter(network, "0.W").copy()
             np.testing.assert_allclose(parameter(network, "0.b"), 0.5)

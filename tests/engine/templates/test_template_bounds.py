@@ -15,6 +15,7 @@ SCHEMA = ADAPTER.json_schema()
 ROW = (5040,)  # can be divided by every number up to 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEMPLATE_SPECS, ids=lambda kind: kind.__name__)
 def test_any_fields_make_a_network_or_a_reason(kind: type[TemplateSpec]) -> None:
     built = 0

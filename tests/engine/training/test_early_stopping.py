@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from training_runs import Run, noise, regression, spec
 
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
 from engine.layers.dense import DenseSpec
 from engine.optimizers import AdamSpec
 from engine.randomness import Randomness

@@ -12,6 +12,7 @@ from engine.layers.dense import DenseSpec
 from engine.optimizers import SgdSpec
 from engine.randomness import Randomness
 from engine.training import Examples, shuffling
+from engine.training.examples import Batch
 from engine.training.shuffling import Shuffle, buffer_rows
 
 
@@ -50,6 +51,27 @@ def test_every_row_comes_once_in_an_order_of_seed_and_epoch(choice, weight: bool
     assert order(again, 2) == second
     assert order(again, 2, seed=1) != second
     assert first != sorted(first)
+
+
+@pytest.mark.parametrize("weight", [False, True])
+@pytest.mark.parametrize("skip", [0, 1, 16, 17])
+def test_large_batches_are_gathered_one_by_one_in_the_same_order(monkeypatch, weight: bool, skip: int):
+    examples, rng = numbered(101, weight=weight), Randomness(0)
+    expected = [
+        tuple(map(np.copy, present(batch))) for batch in Shuffle("full", examples, 6).batches(rng.shuffle(1))
+    ]
+    monkeypatch.setattr(shuffling, "GATHERED_BYTES", 6 * 8 * 4)
+
+    assert buffer_rows("full", 101, 8 * 5, 6) == 6
+    batches = Shuffle("full", examples, 6).batches(rng.shuffle(1), skip)
+
+    for batch, wanted in zip(batches, expected[skip:], strict=True):
+        for values, others in zip(present(batch), wanted, strict=True):
+            np.testing.assert_array_equal(values, others)
+
+
+def present(batch: Batch) -> list[np.ndarray]:
+    return [values for values in batch if values is not None]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -93,6 +115,9 @@ def test_auto_goes_by_the_size_of_the_data():
     few, many = 2**20, 2 * 2**20  # 400 and 800 MiB
     assert buffer_rows("auto", few, row, 32) == few
     assert buffer_rows("full", many, row, 32) == many
+    assert (
+        buffer_rows("full", many, row, 256) == buffer_rows("auto", few, row, 256) == 256
+    )  # a batch at a time
     window = buffer_rows("auto", many, row, 32)
     assert window == buffer_rows("block", many, row, 32)
     assert window % 32 == 0
@@ -101,6 +126,7 @@ def test_auto_goes_by_the_size_of_the_data():
     assert buffer_rows("block", many, 2**30, 32) == 32  # a batch at least
 
 
+@pytest.mark.slow
 def test_a_memory_map_of_200_mb_trains_in_the_memory_of_a_window(tmp_path):
     rows, features = 500_000, 100
     x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(rows, features))

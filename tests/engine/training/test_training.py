@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from training_runs import HIDDEN, Run, regression, spec
 
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
+from engine.layers.activations.rectifiers import ReluSpec
 from engine.layers.dense import DenseSpec
 from engine.layers.dropout import DropoutSpec
-from engine.layers.rectifiers import ReluSpec
 from engine.optimizers import AdamSpec, SgdSpec
 from engine.randomness import Randomness
 from engine.schedules import ExponentialScheduleSpec

@@ -33,7 +33,7 @@ def test_the_plain_average_begins_with_the_start(features: int):
         net.state += rng.normal(size=2)
         average.update()
         theta, state = 0.8 * theta + 0.2 * net.theta, 0.8 * state + 0.2 * net.state
-    average.adopt()
+    average.average.swap()
     np.testing.assert_allclose(net.theta, theta, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(net.state, state, rtol=1e-12, atol=1e-14)
 
@@ -47,7 +47,7 @@ def test_without_bias_it_is_the_weighted_mean_of_the_steps_alone():
     for theta in thetas:
         net.theta[:] = theta
         average.update()
-    average.adopt()
+    average.average.swap()
     weights = 0.9 ** np.arange(6, -1, -1)
     np.testing.assert_allclose(net.theta, np.average(thetas, axis=0, weights=weights), rtol=1e-9)
 

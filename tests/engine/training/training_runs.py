@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.layers.activations import TanhSpec
+from engine.layers.activations.base import TanhSpec
 from engine.layers.base import LayerSpec
 from engine.layers.dense import DenseSpec
 from engine.metrics import metric_for

@@ -1,0 +1,1 @@
+"""The log of changes: who did what, when."""

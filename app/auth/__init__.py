@@ -1,0 +1,1 @@
+"""Keys and what they permit; the gate that every request passes."""

@@ -1,0 +1,1 @@
+"""Models taken along in other formats, and brought in from a file."""

@@ -1,0 +1,143 @@
+"""Child process: a model's answers to a whole table that came as bytes, which the API itself never looks into."""
+
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic_core import to_json
+
+from app.datasets.reading_npz import read_array
+from app.predictions.schemas import MAX_ROWS
+from app.problems import Invalid
+from engine import kernels
+from engine.encoding import Feature, UnreadableTable
+from engine.encoding.array_columns import series_of
+from engine.encoding.columns import cast, cleaned, infer
+from engine.encoding.records import oddities
+from engine.encoding.target import ClassTarget, RegressionTarget
+from engine.encoding.target.classes import both_classes, label_text
+from engine.ensemble import AnyModel, load_model
+from engine.model_file import mapped
+from engine.trust.assurance import DEFAULT_COVERAGE
+
+ROWS_AT_MOST = 1_000_000
+
+
+def answer_table(
+    model_file: Path, found: dict[str, Any], table: Path, kind: str, destination: Path, as_json: bool
+) -> dict[str, Any]:
+    """Answer the rows of the file `table`, an Arrow stream or a .npy file; the answer lies in `destination` then.
+
+    `found`: id, version and sha256 of the model. Raises `Invalid` where the table does not fit.
+    """
+    kernels.use("numpy")  # which need no compiling, as in the API
+    data = mapped(model_file)
+    if sha256(data).hexdigest() != found["sha256"]:
+        raise RuntimeError(f"the file of {found['id']} is damaged")
+    model = load_model(data)
+    if model.windows is not None:
+        raise Invalid("rows over time are read as JSON or CSV")
+    try:
+        most = MAX_ROWS if as_json else ROWS_AT_MOST
+        frame = _typed(_read(table, kind, model.features), model.features, most)
+        answer = _json(model, frame, found) if as_json else _arrow(model, frame)
+    except UnreadableTable as error:
+        raise Invalid(error.detail) from None
+    destination.write_bytes(answer)
+    return {}
+
+
+def _read(table: Path, kind: str, features: tuple[Feature, ...]) -> pl.DataFrame:
+    if kind == "npy":
+        return _columns(read_array(table.read_bytes(), "x"), features)
+    try:
+        return pl.read_ipc_stream(table)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        words = str(error).partition("\n")[0].replace(str(table), "the body")
+        raise Invalid(f"the body is no Arrow stream: {words}"[:300]) from None
+
+
+def _columns(x: NDArray[np.generic], features: tuple[Feature, ...]) -> pl.DataFrame:
+    """The columns of an array (rows, features); of the shape of the only feature where that holds arrays."""
+    if len(features) == 1 and features[0].shape is not None and x.shape[1:] == features[0].shape:
+        kind = np.uint8 if features[0].type == "image" else np.float32
+        return pl.DataFrame([series_of(features[0].name, x.astype(kind))])
+    if x.ndim != 2 or x.shape[1] != len(features) or x.dtype.kind == "U":
+        raise Invalid(
+            f"an array of numbers of the shape [rows, {len(features)}] is expected, got {list(x.shape)}"
+        )
+    named = zip(features, x.T, strict=True)
+    return pl.DataFrame([pl.Series(feature.name, np.ascontiguousarray(column)) for feature, column in named])
+
+
+def _typed(frame: pl.DataFrame, features: tuple[Feature, ...], most: int) -> pl.DataFrame:
+    """The features, each as its type; what is not there is missing. Text is cleaned as that of a record is."""
+    if not 1 <= frame.height <= most:
+        raise Invalid(f"1 to {most:,} rows are allowed, there are {frame.height:,}")
+    columns = [
+        _typed_column(frame[feature.name] if feature.name in frame.columns else None, feature, frame.height)
+        for feature in features
+    ]
+    return pl.DataFrame(columns)
+
+
+def _typed_column(series: pl.Series | None, feature: Feature, rows: int) -> pl.Series:
+    if series is None or series.dtype == pl.Null:
+        series = pl.Series(feature.name, [None] * rows, pl.String)
+    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+        series = series.cast(pl.String)
+    if series.dtype == pl.String:
+        series = cleaned(series)
+    else:
+        typed, *_ = infer(series.to_frame())
+        series = typed.to_series()
+    return cast(series.to_frame(), {feature.name: feature.type}).to_series()
+
+
+def _json(model: AnyModel, frame: pl.DataFrame, found: dict[str, Any]) -> bytes:
+    """`schemas.Predictions`, with warnings."""
+    warnings = oddities(frame, model.features)
+    predictions = [
+        {**prediction, "warnings": odd}
+        for prediction, odd in zip(model.predict(frame, DEFAULT_COVERAGE), warnings, strict=True)
+    ]
+    answers = {"model_id": found["id"], "version": found["version"], "predictions": predictions}
+    return to_json(answers, inf_nan_mode="null")
+
+
+def _arrow(model: AnyModel, frame: pl.DataFrame) -> bytes:
+    """A column `label` or `value`, `probabilities.CLASS` or `values.TARGET`; of other models what JSON would hold."""
+    target = model.target
+    if isinstance(target, ClassTarget):
+        answers = model.answers(frame)
+        p = both_classes(answers) if target.kind == "binary" else answers
+        labels = pl.Series("label", target.classes).gather(target.winners(answers))
+        names = [f"probabilities.{label_text(label)}" for label in target.classes]
+        table = pl.DataFrame([labels, *map(pl.Series, names, p.T)])
+    elif isinstance(target, RegressionTarget):
+        answers = model.answers(frame)
+        names = ["value"] if len(target.names) == 1 else [f"values.{name}" for name in target.names]
+        table = pl.DataFrame([*map(pl.Series, names, answers.T)])
+    else:
+        table = pl.DataFrame(
+            [_flat(prediction) for prediction in model.predict(frame)], infer_schema_length=None
+        )
+    file = BytesIO()
+    table.write_ipc_stream(file)
+    return file.getvalue()
+
+
+def _flat(prediction: dict[str, Any]) -> dict[str, object]:
+    """With what lies inside under names of its own."""
+    flat: dict[str, object] = {}
+    for name, value in prediction.items():
+        flat |= (
+            {f"{name}.{inner}": each for inner, each in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+    return flat

@@ -1,0 +1,1 @@
+"""Choosing among models: aliases and their gates, comparisons, cards."""

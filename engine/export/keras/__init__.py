@@ -1,0 +1,1 @@
+"""A network's weights under Keras' names, in Keras' shapes and orders."""

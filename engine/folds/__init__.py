@@ -1,0 +1,1 @@
+"""Several networks on parts of the same rows: cross-validation, bagging, and what comes of them."""

@@ -1,0 +1,1 @@
+"""Attention, and what a transformer is made of."""

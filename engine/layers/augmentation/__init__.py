@@ -1,0 +1,1 @@
+"""Layers that change images at random while a network trains."""

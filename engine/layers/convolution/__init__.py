@@ -1,0 +1,1 @@
+"""Convolutions, and the ways to compute them."""

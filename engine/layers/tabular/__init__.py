@@ -1,0 +1,1 @@
+"""Layers for tables: scaling, embeddings of numbers, ensembles within one network."""

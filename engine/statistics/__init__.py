@@ -1,0 +1,1 @@
+"""What tables say of each other, and columns of each other: drift and correlation."""

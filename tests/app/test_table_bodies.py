@@ -1,0 +1,132 @@
+"""Predictions for an Arrow stream and a .npy file."""
+
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+import pytest
+from hand_made import FEATURES, ROWS, keep, make
+
+ARROW, NPY, JSON = "application/vnd.apache.arrow.stream", "application/x-npy", "application/json"
+PLACE = "/v1/models/penguins/predict"
+RECORDS = [{name: row[name] for name in FEATURES} for row in ROWS]
+
+
+@pytest.fixture(scope="module")
+def service(start_service, tmp_path_factory):
+    with start_service(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+def arrow(frame):
+    file = BytesIO()
+    frame.write_ipc_stream(file)
+    return file.getvalue()
+
+
+def npy(array):
+    file = BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def send(service, body, kind=ARROW, accept="*/*", query=""):
+    headers = {"Content-Type": kind, "Accept": accept}
+    return service.client.post(PLACE + query, content=body, headers=headers)
+
+
+def table(answer):
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == ARROW
+    return pl.read_ipc_stream(answer.content)
+
+
+def as_json(service, records=RECORDS):
+    return service.client.post(PLACE, json={"records": records}).json()
+
+
+@pytest.mark.parametrize(
+    "task", ["binary", "multiclass", "regression", "several", "multilabel", "autoencoding"]
+)
+def test_an_arrow_stream_is_answered_as_records_are(service, task):
+    keep(service.context, make(task))
+    expected = as_json(service)
+    body = arrow(pl.DataFrame(RECORDS))
+    assert send(service, body, accept=JSON).json() == expected
+    found = table(send(service, body))
+    assert found.height == len(RECORDS)
+    for row, prediction in zip(found.to_dicts(), expected["predictions"], strict=True):
+        for name, value in prediction.items():
+            if isinstance(value, dict):
+                assert {key: row[f"{name}.{key}"] for key in value} == value
+            elif name != "warnings":
+                assert row[name] == value
+
+
+def test_columns_of_any_type_are_read_as_text_would_be(service):
+    keep(service.context, make())
+    odd = pl.DataFrame(
+        {
+            "sex": pl.Series([" male ", "NA", "female"], dtype=pl.Categorical),
+            "bill": pl.Series([40, 41, None], dtype=pl.UInt8),
+            "note": [1, 2, 3],
+        }
+    )
+    records = [{"sex": "male", "bill": 40}, {"bill": 41}, {"sex": "female"}]
+    assert send(service, arrow(odd), accept=JSON).json() == as_json(service, records)
+    words = pl.DataFrame({"bill": ["40", " 4.1e1 "], "island": [None, None]})
+    assert send(service, arrow(words), accept=JSON).json() == as_json(service, [{"bill": 40}, {"bill": 41}])
+
+
+def test_an_array_of_numbers_is_all_features(service):
+    keep(
+        service.context,
+        make(features=["bill", "mass"], rows=[row | {"bill": 1.0 + i} for i, row in enumerate(ROWS)]),
+    )
+    values = np.array([[40, 3000], [np.nan, 4000]], np.float32)
+    expected = as_json(service, [{"bill": 40, "mass": 3000}, {"mass": 4000}])
+    for array in (values, np.asfortranarray(values), values.astype(">f8")):
+        assert send(service, npy(array), NPY).json() == expected
+    assert table(send(service, npy(values), NPY, accept=ARROW))["label"].to_list() == [
+        row["label"] for row in expected["predictions"]
+    ]
+
+
+GOOD = arrow(pl.DataFrame(RECORDS))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", ARROW),
+        (b"PAR1", ARROW),
+        (GOOD[:-200], ARROW),
+        (GOOD[:40] + b"\xff" * 8 + GOOD[48:], ARROW),
+        (arrow(pl.DataFrame({"bill": ["abc"]})), ARROW),
+        (arrow(pl.DataFrame({"bill": [[1.0]]})), ARROW),
+        (arrow(pl.DataFrame(RECORDS).clear()), ARROW),
+        (npy(np.zeros(3)), NPY),
+        (npy(np.zeros((3, 4))), NPY),
+        (npy(np.zeros((2, 3)))[:-1], NPY),
+        (npy(np.array([["a", "b", "c"]])), NPY),
+        (b"\x93NUMPY\x01\x00", NPY),
+    ],
+)
+def test_what_is_no_such_table_is_refused(service, body, kind):
+    keep(service.context, make())
+    for accept in (JSON, ARROW):
+        answer = send(service, body, kind, accept)
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_goes_with_json_alone_is_refused(service):
+    keep(service.context, make())
+    assert send(service, GOOD, query="?top=1").status_code == 422
+    assert send(service, GOOD, query="?columns=sex").status_code == 422
+    assert (
+        service.client.post(
+            "/v1/models/nobody/predict", content=GOOD, headers={"Content-Type": ARROW}
+        ).status_code
+        == 404
+    )

@@ -1,0 +1,65 @@
+"""Requests made from /openapi.json, valid, invalid and in sequence, with every check that schemathesis knows.
+
+SCHEMATHESIS_SECONDS=600 runs for longer than the suite can afford.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving import PENGUINS, Running
+
+pytestmark = pytest.mark.slow
+
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "50"))
+PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
+
+
+@pytest.fixture
+def service(tmp_path):
+    running = Running(tmp_path / "data")
+    dataset = running.upload(PENGUINS.read_bytes())
+    request = {"training": {"epochs": 1}, "model_name": "species-penguins"}
+    running.until(running.launch(dataset, "species", **request), "succeeded")
+    yield running
+    running.close()
+
+
+def test_the_service_does_what_its_document_says(service, tmp_path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        f"--config-file={Path(__file__).with_name('schemathesis.toml')}",
+        "run",
+        f"{service.url}/openapi.json",
+        "--checks=all",
+        f"--phases={','.join(PHASES).lower()}",
+        f"--max-time={SECONDS}",
+        "--generation-deterministic",
+        "--suppress-health-check=all",  # of Hypothesis: the machine may be slow
+        "--no-color",
+    ]
+    here = str(Path(__file__).parent)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": here}
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=tmp_path,  # where it leaves notes
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS * 4 + 120,
+    )
+    assert ran.returncode == 0, re.sub("(.{500}).*", r"\1...", ran.stdout)[-20_000:]
+    operations = sum(len(path) for path in service.client.get("/openapi.json").json()["paths"].values())
+    tested = int(re.search(r"Tested: (\d+)", ran.stdout)[1])
+    assert tested == operations - 1  # all but the stream of events
+    assert int(re.search(r"(\d+) generated", ran.stdout)[1]) > 10 * operations
+    for phase in PHASES:
+        assert re.search(rf"✅ {phase}", ran.stdout), ran.stdout[-3000:]
+    log = Path(service.log.name).read_text().splitlines()
+    assert [line for line in log if json.loads(line).get("status") == 500] == []
+    assert service.client.get("/healthz").status_code == 200
