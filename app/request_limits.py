@@ -1,10 +1,12 @@
 """What a request line and headers may hold, before anything looks at them."""
 
+from urllib.parse import parse_qsl
+
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import render
-from app.problems import HeadersTooLarge, Problem, TargetTooLong, UnknownVersion
+from app.problems import HeadersTooLarge, Invalid, Problem, TargetTooLong, UnknownVersion, to_pointer
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 << 10  # where they come in one piece; of pieces no more than that is gathered
@@ -55,8 +57,12 @@ def _size_problem(scope: Scope) -> Problem | None:
 def _address_problem(scope: Scope) -> Problem | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
         return TargetTooLong(f"path and query are longer than {MAX_TARGET:,} bytes together")
-    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-        return Problem("the address holds a NUL, which no name here does")
+    if "\0" in scope["path"]:
+        return Invalid("the address holds a NUL, which no name here does")
+    if b"%00" in scope["query_string"]:
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        name = next((name for name, value in pairs if "\0" in value), "")
+        return Invalid.at(to_pointer(("query", name)), "it holds a NUL, which no text here does")
     return None
 
 

@@ -28,7 +28,6 @@ from app.problems import (
     Invalid,
     NotFound,
     StorageFull,
-    TargetTooLong,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -164,7 +163,7 @@ async def get_drift(
 @router.get(
     "/{dataset_id}/correlation",
     summary="Get the correlations of a data set's columns",
-    responses=problems(NotFound, Invalid, Busy, TargetTooLong),
+    responses=problems(NotFound, Invalid, Busy),
 )
 @needs("read", counted="predictions")
 async def get_correlation(

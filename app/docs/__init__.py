@@ -14,7 +14,7 @@ from app.access import open_to_all
 from app.auth.service import any_key
 from app.docs.security import with_security
 from app.errors import MEDIA_TYPE, ProblemDetail, problems
-from app.problems import Problem
+from app.problems import Problem, TargetTooLong
 
 DESCRIPTION = """\
 Upload a table, define a network, launch a job, follow it live, predict.
@@ -80,18 +80,21 @@ def install(app: FastAPI) -> None:
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with our shape of errors in place of FastAPI's own."""
+    """The document with our shape of errors in place of FastAPI's own, and where references lead to."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     own = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= own.pop("$defs")
     schemas["ProblemDetail"] = own
     for operations in document["paths"].values():
         for operation in operations.values():
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                schemas |= body["schema"].get("$defs", {})  # of one that a route wrote by itself
             # FastAPI's own 422, added where a route documents none because nothing in it can be invalid.
             invalid = operation["responses"].get("422")
             if invalid is not None and MEDIA_TYPE not in invalid["content"]:
                 del operation["responses"]["422"]
-            for status, answer in problems(Problem).items():  # of an address or headers that mean two things
+            # Of an address or headers that mean two things, or of an address that is too long.
+            for status, answer in problems(Problem, TargetTooLong).items():
                 operation["responses"].setdefault(str(status), answer)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

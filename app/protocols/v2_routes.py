@@ -25,10 +25,11 @@ router = APIRouter(prefix="/v2", tags=["protocols"], route_class=StrictRoute)
 HEADER_LENGTH = "Inference-Header-Content-Length"
 JSON, BYTES = "application/json", "application/octet-stream"
 FAULTS = problems(NotFound, TooLarge, UnsupportedMediaType, Invalid, Busy)
+REQUEST = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
 BODY = {
     "required": True,
     "content": {
-        JSON: {"schema": InferRequest.model_json_schema(), "example": InferRequest.EXAMPLE},
+        JSON: {"schema": REQUEST, "example": InferRequest.EXAMPLE},
         BYTES: {
             "schema": {
                 "type": "string",

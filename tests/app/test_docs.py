@@ -1,5 +1,6 @@
 """The docs page and the OpenAPI document that it shows."""
 
+import json
 import re
 from typing import Any
 
@@ -234,3 +235,13 @@ def test_nothing_else_lies_beside_the_page(client) -> None:
     ):
         assert client.get(path, follow_redirects=False).status_code in {307, 404}
         assert client.post("/docs").status_code == 405
+
+
+def test_every_reference_leads_somewhere(service) -> None:
+    document = service.client.get("/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)))
+    assert len(references) > 100
+    for reference in references:
+        found = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]

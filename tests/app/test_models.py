@@ -83,8 +83,8 @@ def test_a_model_that_does_not_exist(service, ref: str) -> None:
         service.client.post(f"/v1/models/{ref}/predict", json={"records": [{}]}),
         service.client.post(f"/v1/models/{ref}/evaluate", json={"dataset_id": "ds_0"}),
     ):
-        assert response.status_code == (400 if ref == "%00" else 404)
-        code = "bad_request" if ref == "%00" else "not_found"
+        assert response.status_code == (422 if ref == "%00" else 404)
+        code = "invalid" if ref == "%00" else "not_found"
         assert response.json()["type"] == f"urn:backpropd:{code}"
         assert len(response.json()["detail"]) < 300
 

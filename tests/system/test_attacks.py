@@ -145,7 +145,7 @@ ATTACKS: dict[str, tuple[bytes, range | set[int]]] = {
     "dots, escaped twice": (get("/v1/datasets/%252e%252e%252fetc%252fpasswd"), {404}),
     "an absolute name": (get("/v1/models/%2Fetc%2Fpasswd"), {404}),
     "a name with a back slash": (get("/v1/models/..%5C..%5Cwindows"), {404}),
-    "a name with a NUL": (get("/v1/models/species-penguins%00.json"), {400}),
+    "a name with a NUL": (get("/v1/models/species-penguins%00.json"), {422}),
     "a name with a right-to-left mark": (get("/v1/models/%E2%80%AEsniugnep"), {404}),
     "a name that is no UTF-8": (get("/v1/models/%FF%FE"), {404}),
     "a name with line ends": (get("/v1/models/a%0d%0aSet-Cookie:%20x"), {404}),
