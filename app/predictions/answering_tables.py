@@ -25,14 +25,25 @@ from engine.model_file import mapped
 from engine.trust.assurance import DEFAULT_COVERAGE
 
 ROWS_AT_MOST = 1_000_000
+_PREFIX = 8
+"""Bytes before each message of an Arrow stream, of which the last four are the length of what follows; the end is such
+a prefix alone. Source: Arrow columnar format, Encapsulated message format."""
 
 
 def answer_table(
-    model_file: Path, found: dict[str, Any], table: Path, kind: str, destination: Path, as_json: bool
+    model_file: Path,
+    found: dict[str, Any],
+    table: Path,
+    kind: str,
+    as_json: bool,
+    destination: Path,
+    part: int,
+    parts: int,
 ) -> dict[str, Any]:
     """Answer the rows of the file `table`, an Arrow stream or a .npy file; the answer lies in `destination` then.
 
-    `found`: id, version and sha256 of the model. Raises `Invalid` where the table does not fit.
+    `found`: id, version and sha256 of the model. Of several `parts` each is answered by a call of its own; what they
+    leave behind is one answer, in their order. Raises `Invalid` where the table does not fit.
     """
     kernels.use("numpy")  # which need no compiling, as in the API
     data = mapped(model_file)
@@ -44,7 +55,7 @@ def answer_table(
     try:
         most = MAX_ROWS if as_json else ROWS_AT_MOST
         frame = _typed(_read(table, kind, model.features), model.features, most)
-        answer = _json(model, frame, found) if as_json else _arrow(model, frame)
+        answer = _json(model, frame, found) if as_json else _part(model, frame, part, parts)
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     destination.write_bytes(answer)
@@ -107,6 +118,16 @@ def _json(model: AnyModel, frame: pl.DataFrame, found: dict[str, Any]) -> bytes:
     ]
     answers = {"model_id": found["id"], "version": found["version"], "predictions": predictions}
     return to_json(answers, inf_nan_mode="null")
+
+
+def _part(model: AnyModel, frame: pl.DataFrame, part: int, parts: int) -> bytes:
+    """What a part adds to the Arrow stream: the first its schema, the last its end."""
+    if not isinstance(model.target, ClassTarget | RegressionTarget):
+        return _arrow(model, frame) if part == 0 else b""  # the columns depend on the answers
+    start, stop = (frame.height * at // parts for at in (part, part + 1))
+    stream = _arrow(model, frame[start:stop])
+    schema = _PREFIX + int.from_bytes(stream[4:_PREFIX], "little")
+    return stream[schema if part else 0 : None if part == parts - 1 else -_PREFIX]
 
 
 def _arrow(model: AnyModel, frame: pl.DataFrame) -> bytes:

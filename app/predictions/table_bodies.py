@@ -1,5 +1,7 @@
-"""Predictions for tables that come as bytes: an Arrow stream, a .npy file. A child reads them."""
+"""Predictions for tables that come as bytes: an Arrow stream, a .npy file. Children read them, each a part of the rows."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ from app.problems import Invalid
 
 ARROW, NPY = "application/vnd.apache.arrow.stream", "application/x-npy"
 KINDS = {ARROW: "arrow", NPY: "npy"}
+BYTES_A_CHILD = 1 << 20  # of a body, below which another child would cost more than it saves
 
 
 class Table(NamedTuple):
@@ -26,19 +29,28 @@ def predict_table(context: Context, ref: str, table: Table) -> bytes:
 
     found = resolved(context, ref)
     settings, storage = context.settings, context.storage
-    with storage.scratch(new_id("req")) as folder:
+    parts = 1 if table.as_json else min(_processors(), 1 + len(table.body) // BYTES_A_CHILD)
+    with storage.scratch(new_id("req")) as folder, ThreadPoolExecutor(parts) as pool:
         (folder / "body").write_bytes(table.body)
-        answer = partial(call, "app.predictions.answering_tables:answer_table", storage.model(found.id))
+        answer = partial(
+            call,
+            "app.predictions.answering_tables:answer_table",
+            storage.model(found.id),
+            found._asdict(),
+            folder / "body",
+            table.kind,
+            table.as_json,
+            seconds=settings.evaluate_seconds,
+            memory=settings.memory_budget // parts,
+        )
+        answers = [folder / f"answer-{part}" for part in range(parts)]
         try:
-            answer(
-                found._asdict(),
-                folder / "body",
-                table.kind,
-                folder / "answer",
-                table.as_json,
-                seconds=settings.evaluate_seconds,
-                memory=settings.memory_budget,
-            )
+            list(pool.map(answer, answers, range(parts), [parts] * parts))
         except ChildFailed as error:
             raise Invalid(f"the table could not be answered: {error}", code="unreadable_file") from None
-        return (folder / "answer").read_bytes()
+        return b"".join(answer.read_bytes() for answer in answers)
+
+
+def _processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0))

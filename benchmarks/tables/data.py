@@ -32,7 +32,7 @@ class Source:
     classes: bool
     leave_out: tuple[str, ...] = ()  # row numbers, and columns that give the target away
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
-    most: int = 5_000  # rows: of more a part is drawn
+    most: int = 50_000  # rows: of more a part is drawn
 
     @property
     def there(self) -> bool:

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from hand_made import FEATURES, ROWS, keep, make
 
+from app.predictions import table_bodies
+
 ARROW, NPY, JSON = "application/vnd.apache.arrow.stream", "application/x-npy", "application/json"
 PLACE = "/v1/models/penguins/predict"
 RECORDS = [{name: row[name] for name in FEATURES} for row in ROWS]
@@ -61,6 +63,31 @@ def test_an_arrow_stream_is_answered_as_records_are(service, task):
                 assert {key: row[f"{name}.{key}"] for key in value} == value
             elif name != "warnings":
                 assert row[name] == value
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "several", "autoencoding"])
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_the_parts_of_several_children_are_one_answer(service, monkeypatch, task, rows):
+    keep(service.context, make(task))
+    records = [RECORDS[i % len(RECORDS)] for i in range(rows)]
+    body = arrow(pl.DataFrame(records, schema=pl.DataFrame(RECORDS).schema))
+    whole = table(send(service, body))
+    monkeypatch.setattr(table_bodies, "BYTES_A_CHILD", len(body) // 2)
+    monkeypatch.setattr(table_bodies, "_processors", lambda: 3)
+    parts = table(send(service, body))
+    assert whole.n_chunks() == 1
+    assert parts.n_chunks() == (1 if task == "autoencoding" else min(rows, 3))
+    assert parts.equals(whole)
+    assert parts.schema == whole.schema
+
+
+def test_what_no_part_can_read_is_refused_once(service, monkeypatch):
+    keep(service.context, make())
+    monkeypatch.setattr(table_bodies, "BYTES_A_CHILD", 100)
+    monkeypatch.setattr(table_bodies, "_processors", lambda: 3)
+    answer = send(service, arrow(pl.DataFrame({"bill": ["abc"] * 100})))
+    assert answer.status_code == 422, answer.text
+    assert "abc" in answer.json()["detail"]
 
 
 def test_columns_of_any_type_are_read_as_text_would_be(service):
