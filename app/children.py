@@ -31,6 +31,7 @@ PRELOAD = [
     "app.explanations.explaining",
     "app.jobs.planner",
     "app.jobs.runner",
+    "app.jobs.snapshots",
     "app.predictions.answering_tables",
     "app.predictions.evaluating",
 ]

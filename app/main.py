@@ -22,6 +22,7 @@ from app.jobs.routes import router as jobs
 from app.models.routes import router as models
 from app.networks.routes import router as networks
 from app.observability import HttpMetrics, RequestContext
+from app.predictions.job_routes import router as job_predictions
 from app.predictions.quick import QuickPredictions
 from app.predictions.routes import router as predictions
 from app.protocols.other_routes import router as other_protocols
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, max_body_size=settings.max_json_bytes)
     for router in (
         predictions,
+        job_predictions,
         explanations,
         inference,
         other_protocols,

@@ -1,12 +1,14 @@
 """Predictions over HTTP, beside a route that only echoes, and beside the bare engine.
 
-    python benchmarks/serving.py [--strict] [--seconds 2] [--rounds 5]
+    python benchmarks/serving.py [--strict] [--seconds 2] [--rounds 5] [--peers PYTHON]
 
 A record of the penguins goes to a network of three dense layers, over 1 and over 32 connections that each ask anew
 as soon as they are answered. Beside it, in turn: a bare `async def` FastAPI route that takes the same pydantic model
 and gives it back, on the same server without any log. Figures are medians over rounds; a ratio is that of medians.
 Beside the rates stands the processor time that a server took for a request, all its threads together: on a machine
-that others use it tells more. 100,000 records go there and back as an Arrow stream, beside the engine on the same
+that others use it tells more. --peers names the Python of an environment with mlflow, or mlserver and mlserver-mlflow
+(pip install them apart: their needs are not ours); their servers then answer the same records from the same network,
+exported, in the same turns. 100,000 records go there and back as an Arrow stream, beside the engine on the same
 frame in this process.
 With --strict a missed bar ends with exit code 1.
 """
@@ -15,12 +17,14 @@ import argparse
 import json
 import os
 import selectors
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
@@ -31,6 +35,7 @@ sys.path.pop(0)  # this file's folder, whose engine.py is another
 sys.path.extend(str(Path(__file__).resolve().parent.parent / folder) for folder in ("", "tests/system"))
 import httpx
 import polars as pl
+from serving import PENGUINS, Running, free_port
 
 from app.predictions.schemas import EXAMPLES, PredictRequest
 from engine.ensemble import load_model_file
@@ -42,6 +47,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 NETWORK = {"layers": [{"kind": "dense", "units": 64}, {"kind": "relu"}] * 2 + [{"kind": "dense"}]}
 SENT = EXAMPLES["records"]["value"]
 BODY = json.dumps(SENT).encode()
+INVOCATION = json.dumps({"dataframe_records": SENT["records"]}).encode()
+PEERS = {"MLflow": ("mlflow", "mlflow"), "MLServer": ("mlserver", "mlserver_mlflow")}  # kind, package
+PEERS_FILE = Path(__file__).resolve().parent / "peers" / "serving_peers.py"
 
 
 class Load(NamedTuple):
@@ -73,6 +81,7 @@ class Target(NamedTuple):
     pid: int
     port: int
     path: str
+    body: bytes = BODY
 
     def processor_seconds(self) -> float:
         threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
@@ -83,9 +92,9 @@ def load(target: Target, connections: int, seconds: float) -> Load:
     """Ask over so many connections, on each as soon as it is answered. One thread, so that it costs little."""
     head = (
         f"POST {target.path} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\n\r\n"
+        f"Content-Length: {len(target.body)}\r\n\r\n"
     )
-    request = head.encode() + BODY
+    request = head.encode() + target.body
     selector = selectors.DefaultSelector()
     asked: dict[socket.socket, float] = {}
     for _ in range(connections):
@@ -135,15 +144,13 @@ def _whole(answer: bytes) -> bool:
 class Servers:
     """The two that are compared, each in a process of its own."""
 
-    def __init__(self, stack: ExitStack, folder: Path, **settings: object) -> None:
-        from serving import PENGUINS, Running, free_port  # noqa: PLC0415 - of the tests
-
+    def __init__(self, stack: ExitStack, folder: Path, peers: str | None = None) -> None:
         port = free_port()
         process = subprocess.Popen([sys.executable, __file__, "--bare", str(port)])
         self.bare = Target(process.pid, port, "/predict")
         stack.callback(process.wait)
         stack.callback(process.terminate)
-        service = Running(folder / "data", workers=1, log_level="error", **settings)
+        service = Running(folder / "data", workers=1, log_level="error")
         stack.callback(service.close)
         dataset = service.upload(PENGUINS.read_bytes(), "penguins")
         job = service.launch(
@@ -153,22 +160,42 @@ class Servers:
         self.service = service
         port = int(service.url.rpartition(":")[2])
         self.ours = Target(service.process.pid, port, "/v1/models/penguins/predict")
-        for target in (self.bare, self.ours):
-            service.wait(partial(_answers, target))
+        self.peers = dict(self._peers(stack, folder, peers)) if peers else {}
+        for target in (self.bare, self.ours, *self.peers.values()):
+            service.wait(partial(_answers, target), seconds=120)
             load(target, 8, 0.5)
+
+    def _peers(self, stack: ExitStack, folder: Path, python: str) -> Iterator[tuple[str, Target]]:
+        """Other servers of models, those that this Python has."""
+        export = self.service.client.get("/v1/models/penguins/export?format=python").raise_for_status()
+        (folder / "predictor.py").write_bytes(export.content)
+        for name, (kind, package) in PEERS.items():
+            if subprocess.run(
+                [python, "-c", f"import {package}"], check=False, capture_output=True
+            ).returncode:
+                print(f"not installed, so left out: {name}")
+                continue
+            place, port = folder / kind, free_port()
+            place.mkdir()
+            command = [python, str(PEERS_FILE), kind, str(folder / "predictor.py"), str(place), str(port)]
+            log = stack.enter_context((folder / f"{kind}.log").open("wb"))
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            stack.callback(process.wait)
+            stack.callback(os.killpg, process.pid, signal.SIGKILL)  # its own children too
+            yield name, Target(process.pid, port, "/invocations", INVOCATION)
 
 
 def _answers(target: Target) -> bool:
     url = f"http://127.0.0.1:{target.port}{target.path}"
     try:
-        return httpx.post(url, content=BODY, headers={"Content-Type": "application/json"}).is_success
+        return httpx.post(url, content=target.body, headers={"Content-Type": "application/json"}).is_success
     except httpx.TransportError:
         return False
 
 
 def singles(servers: Servers, rounds: int, seconds: float) -> list[bool]:
     """Single records over few and many connections, the two servers in turn."""
-    targets = {"bare": servers.bare, "ours": servers.ours}
+    targets = {"bare": servers.bare, "ours": servers.ours, **servers.peers}
     found: dict[tuple[str, int], list[Load]] = {}
     for _ in range(rounds):
         for connections in CONNECTIONS:
@@ -191,10 +218,19 @@ def singles(servers: Servers, rounds: int, seconds: float) -> list[bool]:
         for connections in CONNECTIONS
     ]
     for connections in CONNECTIONS:
-        spent = {name: _median(found[name, connections], "processor") for name in targets}
+        spent = {name: _median(found[name, connections], "processor") for name in ("bare", "ours")}
         print(
             f"processor time, bare / ours, {connections:2} connections {spent['bare'] / spent['ours']:22.2f}"
         )
+    met += [
+        told(
+            f"rate beside {name}, {connections} connections",
+            _median(found["ours", connections], "rate") / _median(found[name, connections], "rate"),
+            at_least=2,
+        )
+        for name in servers.peers
+        for connections in CONNECTIONS
+    ]
     waits = _median(found["ours", 32], "p99") / _median(found["bare", 32], "p99")
     return [*met, told("p99 beside the bare route, 32 connections", waits, at_most=3)]
 
@@ -240,6 +276,7 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="exit code 1 where a bar is missed")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each loop")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", help="the Python of an environment with mlflow or mlserver")
     parser.add_argument("--bare", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
@@ -248,7 +285,7 @@ def main() -> int:
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.2f}")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = Servers(stack, folder)
+        servers = Servers(stack, folder, options.peers)
         met = [*singles(servers, options.rounds, options.seconds), tables(servers)]
     print(f"load average {os.getloadavg()[0]:.2f}")
     return 1 if options.strict and not all(met) else 0

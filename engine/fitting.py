@@ -263,18 +263,25 @@ class Fitting:
     @property
     def model(self) -> Model:
         """The model with the weights that the training has now."""
-        return (
-            Model(
-                encoder=self.encoder,
-                network=self.network_spec,
-                link=self._head.link,
-                target=self.target,
-                theta=self._network.theta,
-                state=self._network.state,
-            )
-            .keeping(self._kept_of_rows())
-            .reading(self._windows)
-        )
+        return self._model_of(self._network.theta, self._network.state).keeping(self._kept_of_rows())
+
+    def model_at(self, checkpoint: Checkpoint) -> Model:
+        """The model with the weights that a checkpoint of this training has; the training need not run.
+
+        Raises `CheckpointMismatch` where it is of another training, or of before the first epoch.
+        """
+        weights = checkpoint.part("network").arrays
+        return self._model_of(weights["theta"], weights["state"])
+
+    def _model_of(self, theta: Array, state: Array) -> Model:
+        return Model(
+            encoder=self.encoder,
+            network=self.network_spec,
+            link=self._head.link,
+            target=self.target,
+            theta=theta,
+            state=state,
+        ).reading(self._windows)
 
     def _kept_of_rows(self) -> dict[str, NDArray[Any]]:
         """What the model's file keeps of the rows' losses."""

@@ -37,13 +37,13 @@ def answer_table(
     kind: str,
     as_json: bool,
     destination: Path,
-    part: int,
-    parts: int,
+    share: tuple[int, int] = (0, 1),
 ) -> dict[str, Any]:
     """Answer the rows of the file `table`, an Arrow stream or a .npy file; the answer lies in `destination` then.
 
-    `found`: id, version and sha256 of the model. Of several `parts` each is answered by a call of its own; what they
-    leave behind is one answer, in their order. Raises `Invalid` where the table does not fit.
+    `found`: id, version and sha256 of the model. `share`: number and count of the parts of the rows, each of which a
+    call of its own answers; what they leave behind is one answer, in their order. Raises `Invalid` where the table
+    does not fit.
     """
     kernels.use("numpy")  # which need no compiling, as in the API
     data = mapped(model_file)
@@ -55,7 +55,7 @@ def answer_table(
     try:
         most = MAX_ROWS if as_json else ROWS_AT_MOST
         frame = _typed(_read(table, kind, model.features), model.features, most)
-        answer = _json(model, frame, found) if as_json else _part(model, frame, part, parts)
+        answer = _json(model, frame, found) if as_json else _part(model, frame, *share)
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     destination.write_bytes(answer)

@@ -144,14 +144,26 @@ class ReconstructionPrediction(_Prediction):
     )
 
 
+AnyPrediction = (
+    ClassPrediction | LabelsPrediction | ValuePrediction | ValuesPrediction | ReconstructionPrediction
+)
+
+
 class Predictions(BaseModel):
     """A model's answers, one a row, in the order of the rows; of rows over time one a series."""
 
     model_id: str
     version: int
-    predictions: list[
-        ClassPrediction | LabelsPrediction | ValuePrediction | ValuesPrediction | ReconstructionPrediction
-    ]
+    predictions: list[AnyPrediction]
+
+
+class JobPredictions(BaseModel):
+    """The answers of a training that is not over, one a row, in the order of the rows."""
+
+    job_id: str
+    epoch: int = Field(description="Whole epochs that are in the weights.")
+    step: int = Field(description="Steps that are in the weights.")
+    predictions: list[AnyPrediction]
 
 
 class OutOfFoldRow(BaseModel):

@@ -41,6 +41,14 @@ def predict(context: Context, ref: str, rows: Records | Inputs, coverage: float 
     and intervals, `DEFAULT_COVERAGE` if None; asked of a model that has none it is `Invalid` too.
     """
     found, model = loaded_by_reference(context, ref)
+    short = _shortage(model, coverage)
+    return answers_of(found, *answered(model, rows, coverage or DEFAULT_COVERAGE), short)
+
+
+def answered(
+    model: AnyModel, rows: Records | Inputs, coverage: float
+) -> tuple[Sequence[Mapping[str, object]], Sequence[Sequence[str]]]:
+    """A model's predictions for raw rows, and the warnings of each; raises `Invalid` as `predict` does."""
     try:
         if isinstance(rows, Inputs):
             frame, warnings = frame_from_rows(rows.rows, model.features)
@@ -48,14 +56,13 @@ def predict(context: Context, ref: str, rows: Records | Inputs, coverage: float 
             frame, warnings = frame_from_records(rows.rows, model.features)
     except InvalidValue as error:
         raise rows.located(error, model.features) from None
-    short = _shortage(model, coverage)
     try:
-        predictions = model.predict(frame, coverage or DEFAULT_COVERAGE)
+        predictions = model.predict(frame, coverage)
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     if model.windows is not None:
         warnings = [list(dict.fromkeys(chain.from_iterable(warnings)))] * len(predictions)
-    return answers_of(found, predictions, warnings, short)
+    return predictions, warnings
 
 
 def predict_plain(found: FoundModel, model: AnyModel, records: Sequence[Mapping[str, object]]) -> Answers:

@@ -1,4 +1,4 @@
-"""Predictions for tables that come as bytes: an Arrow stream, a .npy file. Children read them, each a part of the rows."""
+"""Predictions for tables that come as bytes: an Arrow stream, a .npy file. Children answer them, each a part."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ def predict_table(context: Context, ref: str, table: Table) -> bytes:
         )
         answers = [folder / f"answer-{part}" for part in range(parts)]
         try:
-            list(pool.map(answer, answers, range(parts), [parts] * parts))
+            list(pool.map(answer, answers, [(part, parts) for part in range(parts)]))
         except ChildFailed as error:
             raise Invalid(f"the table could not be answered: {error}", code="unreadable_file") from None
         return b"".join(answer.read_bytes() for answer in answers)

@@ -31,6 +31,7 @@ BODIES = {
     ("PATCH", "/v1/models/{ref}"): {"notes": "x"},
     ("PUT", "/v1/models/{name}/aliases/{alias}"): {"version": 1},
     ("POST", "/v1/models/{ref}/predict"): {"records": [{}]},
+    ("POST", "/v1/jobs/{job_id}/predict"): {"records": [{}]},
     ("POST", "/v1/models/{ref}/evaluate"): {"dataset_id": "ds_x"},
     ("POST", "/v1/models/{ref}/explain"): {"method": "gedeon"},
     ("POST", "/v1/models/{ref}/batch-predictions"): {"dataset_id": "ds_x"},

@@ -51,7 +51,7 @@ def test_every_example_runs(service):
     dataset_id = service.upload(PENGUINS.read_bytes(), "penguins")
     trained = service.until(service.launch(dataset_id, "species"), "succeeded", "failed")
     assert trained["model_name"] == MODEL, trained
-    jobs = {"/v1/jobs/{job_id}": paused(service, dataset_id)}
+    jobs = dict.fromkeys(("/v1/jobs/{job_id}", "/v1/jobs/{job_id}/predict"), paused(service, dataset_id))
     sent = []
     for method, path, media_type, body in examples(service.client.get("/openapi.json").json()):
         text = body if isinstance(body, str) else json.dumps(body)
@@ -79,6 +79,7 @@ def test_every_example_runs(service):
         ("put", "/v1/models/{name}/aliases/{alias}"),
         ("post", "/v1/models/{ref}/batch-predictions"),
         ("patch", "/v1/jobs/{job_id}"),
+        ("post", "/v1/jobs/{job_id}/predict"),
         ("post", "/v1/jobs/{job_id}/continue"),
         ("post", "/v1/keys"),
         ("post", "/v1/webhooks"),
