@@ -212,6 +212,7 @@ class Chaos:
         if victim not in FAILPOINTS:
             self._kill(victim)
         elif not self._killed_at(victim, job_id):
+            self._disarm(victim)  # which the next upload would pass, in the API
             self.tally.missed[victim] += 1
             return
         self.tally.kills[victim] += 1
