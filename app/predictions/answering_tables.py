@@ -16,7 +16,7 @@ from app.problems import Invalid
 from engine import kernels
 from engine.encoding import Feature, UnreadableTable
 from engine.encoding.array_columns import series_of
-from engine.encoding.columns import cast, cleaned, infer
+from engine.encoding.columns import LARGEST, cast, cleaned, infer
 from engine.encoding.records import oddities
 from engine.encoding.target import ClassTarget, RegressionTarget
 from engine.encoding.target.classes import both_classes, label_text
@@ -99,6 +99,10 @@ def _typed(frame: pl.DataFrame, features: tuple[Feature, ...], most: int) -> pl.
 def _typed_column(series: pl.Series | None, feature: Feature, rows: int) -> pl.Series:
     if series is None or series.dtype == pl.Null:
         series = pl.Series(feature.name, [None] * rows, pl.String)
+    if feature.type == "numeric" and series.dtype.is_numeric():
+        numbers = series.cast(pl.Float64)
+        if numbers.is_between(-LARGEST, LARGEST).all():  # no NaN either: nothing that would count as missing
+            return numbers.alias(feature.name)
     if isinstance(series.dtype, pl.Categorical | pl.Enum):
         series = series.cast(pl.String)
     if series.dtype == pl.String:
