@@ -21,6 +21,7 @@ from app.problems import Forbidden
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none"})
 
+_LOOKED_AT = frozenset({b"host", b"origin", b"sec-fetch-site"})
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]{1,5})?")
 
 
@@ -40,7 +41,7 @@ class TrustedHosts:
             await render(Request(scope), problem)(scope, receive, send)
 
     def _problem(self, scope: Scope) -> Forbidden | None:
-        headers = scope["headers"]
+        headers = [header for header in scope["headers"] if header[0] in _LOOKED_AT]
         hosts = _of(headers, b"host")
         if len(hosts) != 1 or _name(hosts[0]) not in self.hosts:
             return Forbidden(

@@ -101,6 +101,8 @@ class RequestContext:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "unknown")  # never the raw path: one label a route
         self.metrics.count(method, route, status, seconds)
+        if not logger.isEnabledFor(logging.INFO):
+            return
         told = {"method": method, "path": scope["path"], "status": status}
         logger.info("request", extra={**told, "milliseconds": round(seconds * 1000, 1)})
 

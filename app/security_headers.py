@@ -16,6 +16,7 @@ HEADERS = {
 """Of every answer; a page may bring a Content-Security-Policy and a Cache-Control of its own."""
 
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _RAW)
 
 
 class SecurityHeaders:
@@ -29,9 +30,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = list(message.get("headers", ()))
-                names = {name for name, _ in there}
-                message["headers"] = there + [header for header in _RAW if header[0] not in names]
+                there = message.get("headers", ())
+                own = _NAMES.intersection([name for name, _ in there])
+                missing = [header for header in _RAW if header[0] not in own] if own else _RAW
+                message["headers"] = [*there, *missing]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

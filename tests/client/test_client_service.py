@@ -167,6 +167,14 @@ def test_the_life_of_a_job(client, service):
     service.until_epoch(job.id)
     assert job.change(learning_rate=0.002).data["changes"][0]["learning_rate"] == 0.002
     assert job.history(max_points=3)[0]["epoch"] == 1
+    with pytest.raises(Conflict, match="no checkpoint yet"):
+        job.answers(dict.fromkeys(job.data["plan"]["features"]))
+    job.pause()
+    service.until(job.id, "paused")
+    answers = job.answers(pl.read_csv(PENGUINS, infer_schema=False).head(3))
+    assert {answer["label"] for answer in answers} <= {"Adelie", "Chinstrap", "Gentoo"}
+    assert len(answers) == 3
+    job.resume()
     assert job.cancel().data["cancel_requested_at"] is not None
     with pytest.raises(JobCancelled, match="was cancelled"):
         job.wait(timeout=60)

@@ -59,6 +59,10 @@ class AsyncJob(AsyncThing, JobFields):
         """As `Job.history`."""
         return await self._doer.run(jobs.history(self, max_points))
 
+    async def answers(self, rows: models.Rows) -> list[dict[str, Any]]:
+        """As `Job.answers`."""
+        return await self._doer.run(jobs.answers(self, rows))
+
     async def cancel(self) -> Self:
         """As `Job.cancel`."""
         return await self._act("cancel")

@@ -5,9 +5,10 @@ from typing import Any
 
 from backpropd_client.core import datasets
 from backpropd_client.core.steps import Request, Steps, asked, creating
-from backpropd_client.core.things import read, refresh
+from backpropd_client.core.things import detailed, read, refresh
 from backpropd_client.errors import JobCancelled, JobFailed
 from backpropd_client.resources import JobFields, ModelFields, NetworkFields
+from backpropd_client.tables import table_of
 
 Network = NetworkFields | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
 """A network that was defined, or its id, its spec, or its layers alone."""
@@ -57,6 +58,16 @@ def history(job: JobFields, max_points: int) -> Steps[list[dict[str, Any]]]:
     """The points of the loss history."""
     request = Request("GET", f"{job.PATH}/{job.id}/history", params={"max_points": max_points})
     return list((yield from asked(request))["points"])
+
+
+def answers(job: JobFields, rows: Any) -> Steps[list[dict[str, Any]]]:  # noqa: ANN401 - as `Model.answers` has them
+    """What the weights of the newest checkpoint say of each row, in as many requests as the rows need."""
+    yield from detailed(job)
+    found: list[dict[str, Any]] = []
+    for body in table_of(rows).bodies(job.data["plan"]["features"]):
+        request = Request("POST", f"{job.PATH}/{job.id}/predict", json=body, repeatable=True)
+        found += (yield from asked(request))["predictions"]
+    return found
 
 
 def model_of(job: JobFields) -> Steps[dict[str, Any]]:

@@ -64,6 +64,10 @@ class Job(Thing, JobFields):
         """Losses and metrics after each epoch, thinned to so many points."""
         return self._doer.run(jobs.history(self, max_points))
 
+    def answers(self, rows: models.Rows) -> list[dict[str, Any]]:
+        """What a job that has no model yet says of each row, with the weights of its newest checkpoint."""
+        return self._doer.run(jobs.answers(self, rows))
+
     def cancel(self) -> Self:
         """End it without a model."""
         return self._act("cancel")
