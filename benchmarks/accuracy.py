@@ -1,7 +1,7 @@
 """How good the recommended recipe is on tables, beside other libraries at their defaults.
 
     python benchmarks/accuracy.py [--resume] [--quality Q ...] [--members N] [--splits N] [--first-split N]
-                                  [--only TEXT ...] [--results PATH] [--write] [--strict]
+                                  [--only TEXT ...] [--most N] [--results PATH] [--write] [--strict]
 
 On every data set and split all contestants learn from the same rows and are tried on the same other ones, one after
 the other. Packages that are not installed, with data or with contestants, are named and left out: pip install
@@ -21,7 +21,7 @@ sys.path[0] = str(ROOT)  # not this folder, whose engine.py is another
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from benchmarks.tables.contestants import PEERS, Contestant, Task, ours  # noqa: E402
-from benchmarks.tables.data import SOURCES, Problem, problems  # noqa: E402 - the path is right only now
+from benchmarks.tables.data import MOST, SOURCES, Problem, problems  # noqa: E402 - the path is right only now
 from benchmarks.tables.page import OURS, bars, compared, told, variants, write  # noqa: E402
 from benchmarks.tables.results import Result, keep, kept  # noqa: E402
 from benchmarks.tables.scores import constant_error, error, log_loss  # noqa: E402
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--first-split", type=int, default=0, help="the seed of the first one")
     parser.add_argument("--only", nargs="+", default=[""], help="data sets with one of these in their names")
+    parser.add_argument("--most", type=int, default=MOST, help="rows of a data set; of more a part is drawn")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -62,7 +63,7 @@ def main() -> int:
         print(f"not installed, so left out with what needs them: {', '.join(missing)}")
     done = {(result.dataset, result.split, result.contestant) for result in kept(options.results)}
     with threadpool_limits(options.threads):
-        chosen = list(problems(options.only))
+        chosen = list(problems(options.only, options.most))
         for split in range(options.first_split, options.first_split + options.splits):
             for problem in chosen:
                 for name, contestant in contestants.items():

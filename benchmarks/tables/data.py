@@ -19,6 +19,7 @@ from engine.fitting import Table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEST_SHARE = 0.25
+MOST = 5_000  # rows of a data set, so that a run ends within the hour
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,14 @@ class Source:
     classes: bool
     leave_out: tuple[str, ...] = ()  # row numbers, and columns that give the target away
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
-    most: int = 50_000  # rows: of more a part is drawn
 
     @property
     def there(self) -> bool:
         """Whether the package is installed."""
         return not self.package or find_spec(self.package) is not None
 
-    def load(self) -> "Problem":
-        """The rows that have a target, typed as an upload would be."""
+    def load(self, most: int = MOST) -> "Problem":
+        """The rows that have a target, typed as an upload would be; of more than `most` a part is drawn."""
         frame = READERS[self.package](self.path)
         if self.prepare is not None:
             frame = self.prepare(frame)
@@ -50,8 +50,8 @@ class Source:
             types[self.target] = "categorical"
             frame = cast(frame, types)
         frame = frame.drop_nulls(self.target)
-        if frame.height > self.most:
-            drawn = np.random.default_rng(0).permutation(frame.height)[: self.most]
+        if frame.height > most:
+            drawn = np.random.default_rng(0).permutation(frame.height)[:most]
             frame = frame[np.sort(drawn)]
         return Problem(self, Table(frame, types))
 
@@ -163,8 +163,8 @@ SOURCES = [
 ]  # fmt: skip
 
 
-def problems(only: Sequence[str] = ("",)) -> Iterator[Problem]:
-    """Those whose package is installed and whose name has one of `only` in it."""
+def problems(only: Sequence[str] = ("",), most: int = MOST) -> Iterator[Problem]:
+    """Those whose package is installed and whose name has one of `only` in it, of at most so many rows."""
     for source in SOURCES:
         if source.there and any(text in source.name for text in only):
-            yield source.load()
+            yield source.load(most)
