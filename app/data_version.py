@@ -7,8 +7,9 @@ import sqlite3
 import time
 from threading import Lock
 
-HOLDS_SECONDS = 0.005
-"""How long an answer is taken for true: another process's commit is seen so much later, this one's at once."""
+HOLDS_SECONDS = 0.01
+"""How long an answer is taken for true: another process's commit is seen so much later, unless this one has read the
+database meanwhile; this one's own are seen at once."""
 
 
 class DataVersion:
@@ -32,6 +33,11 @@ class DataVersion:
         """Say that this process has changed something."""
         with self._lock:
             self._own += 1
+            self._until = 0.0
+
+    def doubted(self) -> None:
+        """Say that this process has read, and so may have told somebody, what is newer than the number."""
+        with self._lock:
             self._until = 0.0
 
     def close(self) -> None:

@@ -121,8 +121,11 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that changes nothing and sees one moment."""
-        with Session(self._reader, autoflush=False, info=self._info) as session:
-            yield session
+        try:
+            with Session(self._reader, autoflush=False, info=self._info) as session:
+                yield session
+        finally:
+            self.version.doubted()
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -10,6 +10,7 @@ import pytest
 from hand_made import ROWS, keep, make
 from sqlalchemy import event
 
+from app import data_version
 from app.data_version import HOLDS_SECONDS
 from app.database import Database
 from app.predictions import quick, service
@@ -145,5 +146,25 @@ def test_what_other_processes_change_is_seen_within_milliseconds(migrated, tmp_p
         assert remembered.get("who")[0] is None
         remembered.keep("who", "somebody else", changed)
         assert remembered.get("who")[0] == "somebody else"
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.sqlite
+def test_what_this_process_has_read_is_not_remembered_otherwise(migrated, tmp_path, monkeypatch):
+    """Who is told of a change, such as a job's end, may ask for what came of it at once."""
+    monkeypatch.setattr(data_version, "HOLDS_SECONDS", 1000.0)
+    file = tmp_path / "backpropd.db"
+    file.write_bytes(migrated.read_bytes())
+    ours, theirs = Database(f"sqlite:///{file}"), Database(f"sqlite:///{file}")
+    remembered: Remembered[str] = Remembered(ours.version)
+    _, version = remembered.get("who")
+    remembered.keep("who", "somebody", version)
+    with theirs.write() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+    assert remembered.get("who")[0] == "somebody"
+    with ours.read() as session:
+        session.connection().exec_driver_sql("SELECT version_num FROM alembic_version")
+    assert remembered.get("who")[0] is None
     ours.close()
     theirs.close()

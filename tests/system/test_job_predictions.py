@@ -102,9 +102,7 @@ def test_the_model_of_the_last_checkpoint_is_that_of_the_job(service, penguins, 
     with database.read() as session:
         assignment = jobs.assignment_of(session, storage, job_id).model_dump_json()
     database.close()
-    [saved] = [
-        path for path in storage.checkpoints_of(job_id).iterdir() if str(state["step"]) in path.name
-    ]
+    [saved] = [path for path in storage.checkpoints_of(job_id).iterdir() if str(state["step"]) in path.name]
     snapshot(assignment, saved, tmp_path / "model")
     made, kept = load_model_file(tmp_path / "model"), load_model_file(storage.model(model_id))
     assert made.theta.tobytes() == kept.theta.tobytes()
