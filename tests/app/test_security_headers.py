@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.observability import configure_logging
-from app.security_headers import HEADERS, OF_PAGES
+from app.security_headers import HEADERS
 
 PAGES = ("/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/")
 
@@ -51,7 +51,6 @@ def test_a_page_runs_no_script_but_its_own_files(service, path: str) -> None:
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
-    assert path != "/docs" or {name: response.headers[name] for name in OF_PAGES} == OF_PAGES
     assert "<script>" not in response.text if path == "/docs" else True
 
 
