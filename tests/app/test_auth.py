@@ -204,6 +204,7 @@ def test_scopes_are_those_of_the_contract(shared):
     assert {"/v1/keys", "/v1/keys/{key_id}", "/v1/audit", "/metrics"} <= admin
     reading = {path for (method, path), scope in needed.items() if scope == "read" and method != "GET"}
     asking = {f"/v1/models/{{ref}}/{action}" for action in ("predict", "evaluate", "explain")}
+    asking.add("/v1/jobs/{job_id}/predict")
     asking |= {f"/v2/models/{{name}}{version}/infer" for version in ("", "/versions/{version}")}
     asking |= {f"/v1/models/{{name}}{version}:predict" for version in ("", "/versions/{version}")}
     assert reading == {*asking, "/invocations", "/v1/session"}
