@@ -88,7 +88,11 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             for body in operation.get("requestBody", {}).get("content", {}).values():
-                schemas |= body["schema"].get("$defs", {})  # of one that a route wrote by itself
+                for name, schema in (
+                    body["schema"].get("$defs", {}).items()
+                ):  # of one that a route wrote by itself
+                    if schemas.setdefault(name, schema) != schema:
+                        raise RuntimeError(f"two schemas are called {name}")
             # FastAPI's own 422, added where a route documents none because nothing in it can be invalid.
             invalid = operation["responses"].get("422")
             if invalid is not None and MEDIA_TYPE not in invalid["content"]:

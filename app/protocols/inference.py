@@ -24,7 +24,7 @@ from app.protocols.schemas import (
     ModelMetadata,
     TensorMetadata,
 )
-from app.protocols.tensors import Datatype, Tensor, answer, values_of
+from app.protocols.tensors import Datatype, InputTensor, answer, values_of
 from engine.encoding import Feature, InvalidValue
 from engine.ensemble import AnyModel
 
@@ -122,7 +122,7 @@ def _records(request: InferRequest, behind: bytes, features: tuple[Feature, ...]
 
 
 def _columns(
-    tensor: Tensor, values: list[Any], place: str, features: dict[str, Feature], *, alone: bool
+    tensor: InputTensor, values: list[Any], place: str, features: dict[str, Feature], *, alone: bool
 ) -> Iterator[tuple[str, list[Any]]]:
     """The columns of a tensor: its feature's, or the features' where it is the only one and has another name."""
     rows, *axes = tensor.shape

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.protocols.tensors import Answer, Datatype, Tensor
+from app.protocols.tensors import Answer, Datatype, InputTensor
 
 VERSIONS_AT_MOST = 100
 
@@ -31,7 +31,7 @@ class InferRequest(BaseModel):
 
     id: str | None = Field(None, max_length=1000, description="Comes back in the answer.")
     parameters: dict[str, Any] = {}
-    inputs: list[Tensor] = Field(
+    inputs: list[InputTensor] = Field(
         min_length=1,
         max_length=10_000,
         description="One a feature, of the shape [rows]; a feature that is left out is missing. Or a single one of "

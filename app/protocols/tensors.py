@@ -48,7 +48,7 @@ _LENGTH = struct.Struct("<I")
 MOST_AXES = 8
 
 
-class Tensor(BaseModel):
+class InputTensor(BaseModel):
     """A tensor of a request. Its values stand in `data`, or behind the JSON as `binary_data_size` bytes."""
 
     model_config = ConfigDict(extra="allow")
@@ -60,7 +60,7 @@ class Tensor(BaseModel):
     data: list[Any] | None = Field(None, description="The values, flat or in nested lists.")
 
 
-def values_of(tensor: Tensor, place: str, behind: bytes, start: int) -> tuple[list[Any], int]:
+def values_of(tensor: InputTensor, place: str, behind: bytes, start: int) -> tuple[list[Any], int]:
     """The values, flat, and where the next tensor's bytes begin in what stands behind the JSON.
 
     `place`: the tensor's JSON pointer. Raises `Invalid` where they are not what shape and datatype say.
@@ -77,7 +77,7 @@ def values_of(tensor: Tensor, place: str, behind: bytes, start: int) -> tuple[li
     return _from_bytes(tensor, place, behind[start : start + size]), start + size
 
 
-def _from_json(tensor: Tensor, place: str) -> list[Any]:
+def _from_json(tensor: InputTensor, place: str) -> list[Any]:
     values = _flat(tensor.data or [])
     if len(values) != prod(tensor.shape):
         raise Invalid.at(
@@ -97,7 +97,7 @@ def _flat(data: Sequence[Any]) -> list[Any]:
     return values
 
 
-def _from_bytes(tensor: Tensor, place: str, data: bytes) -> list[Any]:
+def _from_bytes(tensor: InputTensor, place: str, data: bytes) -> list[Any]:
     if tensor.datatype == "BYTES":
         values = _texts(data, place)
         if len(values) != prod(tensor.shape):
