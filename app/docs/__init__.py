@@ -88,9 +88,8 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             for body in operation.get("requestBody", {}).get("content", {}).values():
-                for name, schema in (
-                    body["schema"].get("$defs", {}).items()
-                ):  # of one that a route wrote by itself
+                # Of a schema that a route wrote by itself.
+                for name, schema in body["schema"].get("$defs", {}).items():
                     if schemas.setdefault(name, schema) != schema:
                         raise RuntimeError(f"two schemas are called {name}")
             # FastAPI's own 422, added where a route documents none because nothing in it can be invalid.

@@ -34,7 +34,6 @@ class _Saved(NamedTuple):
     """A checkpoint that has a model in it."""
 
     file: str
-    attempt: int
     epoch: int
     step: int
 
@@ -45,8 +44,7 @@ def predict(context: Context, job_id: str, rows: Records | Inputs) -> JobAnswers
     Raises `NotFound`, `Conflict` where the job has no checkpoint or a model already, and `Invalid` as predictions do.
     """
     saved, model = _newest(context, job_id)
-    predictions, warnings = service.answered(model, rows, DEFAULT_COVERAGE)
-    answers = [{**one, "warnings": list(odd)} for one, odd in zip(predictions, warnings, strict=True)]
+    answers = service.warned(*service.answered(model, rows, DEFAULT_COVERAGE))
     return JobAnswers(job_id, saved.epoch, saved.step, answers)
 
 
@@ -76,7 +74,7 @@ def _described(context: Context, job_id: str) -> tuple[_Saved, str]:
         state = checkpoints.last_state(session, job_id)
         if state is None:
             raise Conflict("the job has no checkpoint yet")
-        saved = _Saved(state.file, state.attempt, state.epoch, state.step)
+        saved = _Saved(state.file, state.epoch, state.step)
         assignment = jobs.assignment_of(session, context.storage, job_id)
     assert assignment is not None  # it was there, in this session
     return saved, assignment.model_copy(update={"memory": context.settings.memory_budget}).model_dump_json()

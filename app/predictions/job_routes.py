@@ -12,22 +12,13 @@ from app.bodies import StrictRoute
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.predictions.reading import Inputs, Records, read
-from app.predictions.schemas import CSV_EXAMPLE, EXAMPLES, JobPredictions, PredictRequest
+from app.predictions.schemas import RECORD_BODIES, JobPredictions
 from app.problems import Busy, Conflict, Invalid, NotFound, TooLarge, UnsupportedMediaType
 from app.turns import in_turn
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"], route_class=StrictRoute)
 
-BODY = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": PredictRequest.model_json_schema(), "examples": EXAMPLES},
-        "text/csv": {
-            "schema": {"type": "string", "description": "A header and rows, separated by commas."},
-            "examples": {"csv": {"summary": "Header and rows", "value": CSV_EXAMPLE}},
-        },
-    },
-}
+BODY = {"required": True, "content": RECORD_BODIES}
 
 
 async def _rows(request: Request) -> Records | Inputs:

@@ -18,13 +18,11 @@ from app.errors import problems
 from app.models.schemas import ModelRef
 from app.predictions.reading import Inputs, Records, read
 from app.predictions.schemas import (
-    CSV_EXAMPLE,
-    EXAMPLES,
+    RECORD_BODIES,
     Evaluated,
     EvaluateRequest,
     OutOfFoldPage,
     Predictions,
-    PredictRequest,
 )
 from app.predictions.table_bodies import ARROW, KINDS, NPY, Table, predict_table
 from app.problems import Busy, Invalid, NotFound, TooLarge, UnsupportedMediaType
@@ -35,11 +33,7 @@ router = APIRouter(prefix="/v1/models", tags=["predictions"], route_class=Strict
 BODY = {
     "required": True,
     "content": {
-        "application/json": {"schema": PredictRequest.model_json_schema(), "examples": EXAMPLES},
-        "text/csv": {
-            "schema": {"type": "string", "description": "A header and rows, separated by commas."},
-            "examples": {"csv": {"summary": "Header and rows", "value": CSV_EXAMPLE}},
-        },
+        **RECORD_BODIES,
         ARROW: {"schema": {"type": "string", "format": "binary", "description": "Columns by name."}},
         NPY: {"schema": {"type": "string", "format": "binary", "description": "Numbers (rows, features)."}},
     },

@@ -54,6 +54,16 @@ class PredictRequest(BaseModel):
     )
 
 
+RECORD_BODIES = {
+    "application/json": {"schema": PredictRequest.model_json_schema(), "examples": EXAMPLES},
+    "text/csv": {
+        "schema": {"type": "string", "description": "A header and rows, separated by commas."},
+        "examples": {"csv": {"summary": "Header and rows", "value": CSV_EXAMPLE}},
+    },
+}
+"""The bodies that hold rows as records, as the OpenAPI document has them by their type."""
+
+
 class _Prediction(BaseModel):
     warnings: list[str] = Field(
         description="What was odd about the row.", examples=[["unseen category 'x' in island"]]

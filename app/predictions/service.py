@@ -76,12 +76,20 @@ def answers_of(
     warnings: Sequence[Sequence[str]],
     of_all: Sequence[str],
 ) -> Answers:
+    """A model's predictions with the warnings of each, and those of all."""
+    return Answers(found.id, found.version, warned(predictions, warnings, of_all))
+
+
+def warned(
+    predictions: Sequence[Mapping[str, object]],
+    warnings: Sequence[Sequence[str]],
+    of_all: Sequence[str] = (),
+) -> list[dict[str, object]]:
     """Predictions with the warnings of each, and those of all."""
-    answers = [
+    return [
         {**prediction, "warnings": [*of_row, *of_all]}
         for prediction, of_row in zip(predictions, warnings, strict=True)
     ]
-    return Answers(found.id, found.version, answers)
 
 
 def _shortage(model: AnyModel, coverage: float | None) -> list[str]:
