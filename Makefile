@@ -17,7 +17,7 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CON
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-fast lint format docs bench chaos fuzz lock clean
+.PHONY: help demo run test test-fast lint format docs bench chaos fuzz explore lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ chaos: .venv/.dev ## kill jobs, workers and services N=200 times, and compare wh
 
 fuzz: .venv/.dev ## read N=1000000 spoilt uploads of all formats (ARGS=--seed 1: others)
 	@PYTHONPATH=. $(PY) tests/app/fuzz_uploads.py $(or $(N),1000000) $(ARGS)
+
+explore: .venv/.dev ## send requests that the API's document allows, and others, for SECONDS=600
+	@SCHEMATHESIS_SECONDS=$(or $(SECONDS),600) $(PY) -m pytest tests/system/test_schemathesis.py $(ARGS)
 
 lint: .venv/.dev ## style, types, doors between the rooms, migrations, docs, image
 	$(PY) -m ruff check

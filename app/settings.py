@@ -126,9 +126,10 @@ class Settings(BaseModel):
         "*.example.com), addresses and networks (10.0.0.0/8), which those not on the internet need besides their "
         "name; left out, none.",
     )
-    blas_threads: PositiveInt = Field(
-        default_factory=lambda: min(2, os.cpu_count() or 1),
-        description="BLAS threads of one job; part of what makes it reproducible.",
+    blas_threads: PositiveInt | None = Field(
+        None,
+        description="BLAS threads of one job; part of what makes it reproducible. Left out, at most 2, and no more "
+        "for all workers' jobs together than there are processors.",
     )
     kernels: Literal["auto", "numpy", "numba"] = Field(
         "auto",
@@ -191,6 +192,12 @@ class Settings(BaseModel):
     def url(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'backpropd.db'}"
+
+    @property
+    def threads_of_a_job(self) -> int:
+        """BLAS threads. With more than there are processors they wait for each other: five times as slow (measured)."""
+        shared = len(os.sched_getaffinity(0)) // max(1, self.workers)
+        return self.blas_threads or max(1, min(2, shared))
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -209,7 +209,7 @@ class Worker:
             findings=job.findings,
             recorded_step=recorded_step,
             checkpoint_seconds=self._settings.checkpoint_seconds,
-            blas_threads=self._settings.blas_threads,
+            blas_threads=self._settings.threads_of_a_job,
             kernels=self._settings.kernels,
             memory=memory,
             seconds=None if limits["seconds"] is None else limits["seconds"] - job.spent_seconds,

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import uvicorn
 from postgres_server import PostgresServer, is_installed, postgres_server
+from threadpoolctl import threadpool_limits
 
 from app.connections import guarded
 from app.database import Database
@@ -29,6 +30,9 @@ from engine import kernels
 # The compiled kernels, which are installed for tests of their own, take seconds to load in every process.
 os.environ["BACKPROPD_KERNELS"] = "numpy"
 kernels.use("numpy")
+# Tests run side by side: BLAS threads that wait for one another's processors make them five times as slow.
+os.environ["BACKPROPD_BLAS_THREADS"] = "1"
+threadpool_limits(1, user_api="blas")
 
 PENGUINS = Path(__file__).parent.parent / "app" / "demo" / "penguins.csv"
 

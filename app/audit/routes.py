@@ -1,10 +1,8 @@
 """The HTTP of the log of changes."""
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BeforeValidator
 
 from app.access import needs
 from app.audit import service
@@ -12,20 +10,11 @@ from app.audit.schemas import AuditEntry
 from app.bodies import StrictRoute
 from app.dependencies import ReadSessionDep
 from app.errors import problems
+from app.moments import Moment
 from app.paging import Cursor, Limit, Page
 from app.problems import Invalid
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"], route_class=StrictRoute)
-
-
-def _no_bare_number(text: object) -> object:
-    """A number would be taken for seconds since 1970, which the document of the API does not promise."""
-    if isinstance(text, str) and re.fullmatch(r"\s*[-+]?[0-9.]+\s*", text):
-        raise ValueError("must be a time as in 2026-01-31T12:00:00Z")
-    return text
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number)]
 
 
 @router.get("", summary="List changes", responses=problems(Invalid))

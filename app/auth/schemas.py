@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.access import Scope
+from app.moments import Moment
 
 Owner = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 """Whose things a key's are: 1 to 63 characters out of a-z, 0-9, '.', '_' and '-'."""
@@ -26,7 +27,7 @@ class KeyRequest(BaseModel):
         description="Whose data sets, networks, jobs and models the key sees.", examples=["ada"]
     )
     scope: Scope = Field(description="`read`, `write` (and read) or `admin` (and all else: keys, audit).")
-    expires_at: AwareDatetime | None = Field(None, description="When it ends; null: never.")
+    expires_at: Moment | None = Field(None, description="When it ends; null: never.")
     note: Note = Field("", description="What it is for.", examples=["nightly training"])
 
 

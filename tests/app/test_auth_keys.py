@@ -79,6 +79,7 @@ def test_the_first_key_is_not_made_over_http(keyed):
         ({"note": "x" * 201}, "/note"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "2099-01-01T00:00:00"}, "/expires_at"),
+        ({"expires_at": 4102444800}, "/expires_at"),
         ({"prefix": "x"}, "/prefix"),
     ],
 )

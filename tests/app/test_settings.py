@@ -56,7 +56,17 @@ def test_the_defaults_are_safe():
     assert (settings.host, settings.allow_insecure_bind, settings.database_url) == ("127.0.0.1", False, None)
     assert settings.hosts == {"127.0.0.1", "localhost", "[::1]"}
     assert settings.memory_budget == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    assert settings.blas_threads in {1, 2}
+    assert settings.threads_of_a_job in {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("processors", "workers", "threads"),
+    [(1, 1, 1), (2, 0, 2), (2, 1, 2), (2, 2, 1), (8, 1, 2), (8, 4, 2), (8, 5, 1), (2, 9, 1)],
+)
+def test_jobs_share_the_processors(monkeypatch, processors, workers, threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
+    assert Settings(workers=workers).threads_of_a_job == threads
+    assert Settings(workers=workers, blas_threads=3).threads_of_a_job == 3
 
 
 def test_options_come_before_the_environment():

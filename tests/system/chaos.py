@@ -199,7 +199,7 @@ class Chaos:
         return job_id
 
     def _outcome(self, job_id: str) -> tuple[Outcome, dict]:
-        job = self._service.until(job_id, *ENDED, seconds=120)
+        job = self._service.until(job_id, *ENDED, seconds=300)
         assert job["status"] == "succeeded", job["error"]
         self._answered.append(f"/v1/models/{job['model_id']}")
         return Outcome(job["weights_sha256"], self._service.history(job_id)), job

@@ -50,7 +50,7 @@ class Running:
         limits = httpx.Limits(keepalive_expiry=2)
         self.client = httpx.Client(base_url=self.url, timeout=60, limits=limits)
         try:
-            self.wait(self.is_ready, 60)
+            self.wait(self.is_ready)
         except BaseException:
             self.close()  # who failed to get it cannot close it
             raise
@@ -62,12 +62,13 @@ class Running:
         except httpx.TransportError:
             return False
 
-    def wait(self, condition, seconds=60):
-        end = time.monotonic() + seconds
+    def wait(self, condition, seconds=300):
+        end, pause = time.monotonic() + seconds, 0.01
         while time.monotonic() < end:
             if value := condition():
                 return value
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(1.2 * pause, 0.15)  # to ask costs the service more than many a job does
         raise AssertionError("it did not happen in time")
 
     def interrupt(self):
@@ -120,7 +121,7 @@ class Running:
         found = subprocess.run(command, capture_output=True, text=True, check=False)
         return list(map(int, found.stdout.split()))
 
-    def until(self, job_id, *statuses, seconds=60):
+    def until(self, job_id, *statuses, seconds=300):
         return self.wait(lambda: (job := self.job(job_id))["status"] in statuses and job, seconds)
 
     def until_epoch(self, job_id, epoch=1):
@@ -147,7 +148,7 @@ class Running:
 def keys(data, *arguments):
     """What `backpropd keys` prints."""
     command = [sys.executable, "-m", "app.cli", "keys", *arguments, "--data", str(data)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
 
 
 def bearer(data, owner, scope):

@@ -77,5 +77,5 @@ def test_the_demo_gets_in_by_itself(data, first, tmp_path):
         "--port",
         "0",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ CHANCE = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    running = Running(tmp_path_factory.mktemp("any") / "data", blas_threads=1)
+    running = Running(tmp_path_factory.mktemp("any") / "data")
     yield running
     running.close()
 

@@ -37,7 +37,7 @@ def train(running):
 
 def ask(running, ref="penguins"):
     """Of a new connection, which either process may take."""
-    answer = httpx.post(f"{running.url}/v1/models/{ref}/predict", json={"records": [RECORD]}, timeout=60)
+    answer = httpx.post(f"{running.url}/v1/models/{ref}/predict", json={"records": [RECORD]}, timeout=300)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

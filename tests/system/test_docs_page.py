@@ -37,7 +37,7 @@ def browse(start_service, tmp_path_factory):
             *options,
             url,
         ]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
 
     with start_service(folder / "data") as service:
         yield lambda *options: run(f"{service.url}/docs", *options), service

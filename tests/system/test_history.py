@@ -15,9 +15,7 @@ SCRIPTS = Path(__file__).parents[2] / "examples" / "history"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BACKPROPD_BLAS_THREADS", "1")  # small products, and other tests may run beside these
-        running = Running(tmp_path_factory.mktemp("history") / "data")
+    running = Running(tmp_path_factory.mktemp("history") / "data")
     yield running
     running.close()
 

@@ -24,7 +24,7 @@ from dockerfile import Stage, build
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 UNWRITABLE = Path("/proc")  # for anybody, root included
-START_SECONDS = 60
+START_SECONDS = 300
 
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -45,7 +45,8 @@ def keep_asking(url, number, answered):
                 network = client.post("/v1/networks", json={"name": name, **NETWORK})
                 answers = [("datasets", dataset), ("networks", network)]
                 if i % 4 == 0:
-                    job = {"dataset_id": dataset.json()["id"], "target": "y", "training": {"epochs": 1}}
+                    about = {"dataset_id": dataset.json()["id"], "target": "y"}
+                    job = about | {"network": NETWORK, "training": {"epochs": 1}}
                     answers.append(("jobs", client.post("/v1/jobs", json=job)))
             except httpx.TransportError:
                 return
@@ -113,7 +114,7 @@ def test_a_worker_that_is_told_to_end_does_so_in_its_time(tmp_path):
 def test_going_on_in_another_environment_is_told(tmp_path):
     running = Running(tmp_path / "data", **QUICK, blas_threads=1)
     dataset = running.upload(PENGUINS.read_bytes())
-    job_id, other = launch(running, dataset, 4000), launch(running, dataset, 1)
+    job_id, other = launch(running, dataset, 1500), launch(running, dataset, 1)
     running.until_epoch(job_id, 20)
     running.do(job_id, "pause")
     running.until(job_id, "paused")

@@ -44,7 +44,7 @@ def launch(service, dataset_id, **changes):
     )
 
 
-def outcome(service, job_id, seconds=120):
+def outcome(service, job_id, seconds=300):
     """Hash and history of a job that has to succeed."""
     job = service.until(job_id, "succeeded", "failed", "cancelled", seconds=seconds)
     assert job["status"] == "succeeded", job["error"]
@@ -261,16 +261,12 @@ def test_a_torn_checkpoint_is_passed_over(service, penguins, undisturbed):
 @pytest.mark.parametrize(
     "failpoints",
     [
-        "after-claim:kill,before-record@2:kill",
-        "after-record@3:kill,before-register:kill",
-        "after-register@2:kill,before-success:kill",
-        "before-run:kill,before-checkpoint@2:kill",
         "after-checkpoint-rename@2:kill,before-model:kill",
-        "after-model:kill,after-end:kill",
         "before-checkpoint:error=ENOSPC,after-checkpoint-rename@3:error=EIO",
     ],
 )
 def test_a_death_at_a_named_place_changes_no_bit(tmp_path, undisturbed, failpoints):
+    """Two of many: tests/system/test_chaos.py dies at all of them."""
     running = Running(tmp_path / "data", failpoints, **QUICK)
     try:
         assert outcome(running, launch(running, running.upload(PENGUINS.read_bytes()))) == undisturbed

@@ -36,7 +36,7 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    running = Running(tmp_path_factory.mktemp("main") / "data")
+    running = Running(tmp_path_factory.mktemp("main") / "data", blas_threads=2)
     yield running
     running.close()
 
@@ -167,7 +167,7 @@ def test_an_interrupted_job_starts_again_and_can_be_cancelled(start):
 
 def test_an_interrupted_job_is_done_after_the_next_start(start):
     job_id = interrupted(start, epochs=3_000)
-    job = start().until(job_id, "succeeded", "failed", seconds=120)
+    job = start().until(job_id, "succeeded", "failed", seconds=300)
     assert job["status"] == "succeeded"
     assert job["attempt"] == 2
 
@@ -194,7 +194,7 @@ def test_many_clients_follow_one_job(service, penguins):
     counted = []
 
     def follow():
-        with httpx.Client(base_url=service.url, timeout=60) as client:
+        with httpx.Client(base_url=service.url, timeout=300) as client:
             told = events(client, job_id)
             counted.append(sum(len(data["points"]) for kind, data in told if kind == "epoch"))
 

@@ -116,7 +116,9 @@ def test_without_a_server_the_start_says_so(tmp_path):
         "--database-url",
         url,
     ]
-    ended = subprocess.run([*command, "--port", "0"], check=False, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [*command, "--port", "0"], check=False, capture_output=True, text=True, timeout=300
+    )
     assert ended.returncode == 1
     assert "backpropd: the database does not answer" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -35,7 +35,7 @@ def walk(service):
     marked = [f"{step}echo '{MARK.format(number)}'\n" for number, step in enumerate(steps)]
     script = "set -euo pipefail\n" + "".join(marked)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""

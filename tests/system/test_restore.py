@@ -9,9 +9,11 @@ from serving import PENGUINS, Running
 
 pytestmark = pytest.mark.slow
 
-QUICK = {"lease_seconds": 2, "heartbeat_seconds": 0.5, "checkpoint_seconds": 0.2}
+QUICK = {"lease_seconds": 2, "heartbeat_seconds": 0.5, "checkpoint_seconds": 0.05}
 RECORD = {"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": 218}
-TRAINING = {"epochs": 9000, "early_stopping": None, "batch_size": 32}
+TRAINING = {"epochs": 1200, "early_stopping": None, "batch_size": 32}
+RESTS = "before-checkpoint@6:stop"
+"""The job's process stops a third of a second on, so that the training is not over before the backup is."""
 
 
 def command(*arguments):
@@ -19,7 +21,7 @@ def command(*arguments):
         [sys.executable, "-m", "app.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
@@ -30,6 +32,12 @@ def figures(service, job_id):
     return [(point["epoch"], point["train_loss"], point["validation_loss"]) for point in points]
 
 
+def go_on(service):
+    """Have the process go on that a failpoint has stopped; whether there is one already."""
+    stopped = ["pkill", "-CONT", "-g", str(service.process.pid), "--runstates", "T"]
+    return subprocess.run(stopped, check=False).returncode == 0
+
+
 def predictions(service):
     answer = service.client.post("/v1/models/birds/predict", json={"records": [RECORD]})
     assert answer.status_code == 200, answer.text
@@ -38,7 +46,7 @@ def predictions(service):
 
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
 def test_a_backup_taken_during_training_goes_on_as_if_nothing_had_been(tmp_path, into, request):
-    service = Running(tmp_path / "data", **QUICK)
+    service = Running(tmp_path / "data", RESTS, **QUICK)
     archive = tmp_path / "backup.tar"
     try:
         dataset = service.upload(PENGUINS.read_bytes(), "penguins")
@@ -52,6 +60,7 @@ def test_a_backup_taken_during_training_goes_on_as_if_nothing_had_been(tmp_path,
         assert made.returncode == 0, made.stderr
         assert "1 data sets, 1 models" in made.stdout
         assert service.job(job_id)["status"] == "running", "the job is too short for this test"
+        service.wait(lambda: go_on(service))
         undisturbed = service.until(job_id, "succeeded", "failed")
         history = figures(service, job_id)
     finally:

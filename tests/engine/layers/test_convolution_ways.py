@@ -21,6 +21,14 @@ from engine.network import Network, NetworkSpec
 
 Way = Callable[[Geometry], Convolution]
 
+
+@pytest.fixture(autouse=True, scope="module")
+def _two_threads():
+    """Of BLAS, on which it depends whether workers share the images; other tests have one."""
+    with workers.BLAS.limit(limits=2, user_api="blas"):
+        yield
+
+
 BARE = Axis(8, 3)
 PADDED = Axis(7, 3, before=1, after=1)
 ODD = Axis(5, 3, before=1, after=1)

@@ -58,7 +58,7 @@ NETWORKS: dict[str, tuple[Shape, list[dict[str, object]]]] = {
 
 
 def growth(name: str, batch: int) -> int:
-    """Bytes at the peak of a step, over what is there before it: the least of three steps."""
+    """Bytes at the peak of a step, over what is there before it: the least of five steps."""
     in_shape, layers = NETWORKS[name]
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2 * batch, *in_shape), np.float32)
@@ -67,7 +67,7 @@ def growth(name: str, batch: int) -> int:
     run = Run(spec(epochs=10, batch_size=batch), examples, *chain, task="multiclass")
     progress = run.trainer.run(examples)
     peaks = []
-    for _ in range(3):
+    for _ in range(5):
         while next(progress).point is None:
             pass
         next(progress)  # the epoch's first step, with its shuffle; the second one is measured
