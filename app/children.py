@@ -78,6 +78,7 @@ def call(function: str, *args: object, seconds: float, memory: int) -> dict[str,
         except (EOFError, ConnectionResetError):
             raise ChildFailed("the process that worked on it died") from None
         finally:
+            child.kill()  # it has nothing more to do, and would take its time to end by itself
             end(child)
     if "failed" in answer:
         raise ChildFailed(answer["failed"])

@@ -1,7 +1,7 @@
 """Requests made from /openapi.json, valid and invalid, with every check that schemathesis knows.
 
-The suite sends the same requests each time. `make explore` sends others, and chains of them, for as long as it is
-told (SCHEMATHESIS_SECONDS).
+The suite sends the same requests each time, as many of them as there is time for. `make explore` sends others, and
+chains of them, for as long as it is told (SCHEMATHESIS_SECONDS).
 """
 
 import json
@@ -16,9 +16,9 @@ from serving import PENGUINS, Running
 
 pytestmark = pytest.mark.slow
 
-SECONDS = os.environ.get("SCHEMATHESIS_SECONDS")
-PHASES = ("Examples", "Coverage", "Fuzzing") + (("Stateful",) if SECONDS else ())
-BUDGET = [f"--max-time={SECONDS}"] if SECONDS else ["--max-examples=5", "--generation-deterministic"]
+EXPLORING = "SCHEMATHESIS_SECONDS" in os.environ
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "80"))
+PHASES = ("Examples", "Coverage", "Fuzzing", *(("Stateful",) if EXPLORING else ()))
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def test_the_service_does_what_its_document_says(service, tmp_path) -> None:
         f"{service.url}/openapi.json",
         "--checks=all",
         f"--phases={','.join(PHASES).lower()}",
-        *BUDGET,
+        f"--max-time={SECONDS}",
+        *([] if EXPLORING else ["--generation-deterministic"]),
         "--suppress-health-check=all",  # of Hypothesis: the machine may be slow
         "--no-color",
     ]
@@ -52,13 +53,13 @@ def test_the_service_does_what_its_document_says(service, tmp_path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1200 + 4 * int(SECONDS or 0),
+        timeout=600 + 4 * SECONDS,
     )
     assert ran.returncode == 0, re.sub("(.{500}).*", r"\1...", ran.stdout)[-20_000:]
     operations = sum(len(path) for path in service.client.get("/openapi.json").json()["paths"].values())
     tested = int(re.search(r"Tested: (\d+)", ran.stdout)[1])
     assert tested == operations - 1  # all but the stream of events
-    assert int(re.search(r"(\d+) generated", ran.stdout)[1]) > 10 * operations
+    assert int(re.search(r"(\d+) generated", ran.stdout)[1]) > 3 * operations  # or many more, by the machine
     for phase in PHASES:
         assert re.search(rf"✅ {phase}", ran.stdout), ran.stdout[-3000:]
     log = Path(service.log.name).read_text().splitlines()
