@@ -24,7 +24,7 @@ from app.failpoints import failpoint
 from app.jobs.child import begin, failures_told, send
 from app.jobs.execution import Stopped
 from app.jobs.signals import END, SAVE_AND_END, Signals
-from app.predictions.deciding import decide
+from app.predictions.deciding import decide, shortage_of
 from app.problems import Invalid
 from app.storage import Storage, full_disk_told, publish
 from engine import kernels
@@ -32,7 +32,7 @@ from engine.encoding import UnreadableTable
 from engine.encoding.columns import cast
 from engine.encoding.records import oddities
 from engine.ensemble import AnyModel, load_model
-from engine.trust.assurance import DEFAULT_COVERAGE, shortage
+from engine.trust.assurance import DEFAULT_COVERAGE
 
 PART_VALUES = 1 << 21  # encoded values of a part, at most
 PART_ROWS = 10_000
@@ -121,10 +121,9 @@ def _answered(model: AnyModel, run: BatchRun, kept: pl.DataFrame, first: int) ->
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     coverage = run.interval or DEFAULT_COVERAGE
-    conformal = model.assurance.conformal
-    short = None if conformal is None else shortage(conformal, coverage)
+    short = shortage_of(model, run.interval)
     predictions: list[dict[str, Any]] = [
-        {**prediction, "warnings": [*warnings, *([short] if short else [])]}
+        {**prediction, "warnings": [*warnings, *short]}
         for prediction, warnings in zip(
             model.predict(frame, coverage), oddities(frame, model.features), strict=True
         )

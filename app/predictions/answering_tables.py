@@ -1,7 +1,9 @@
 """Child process: a model's answers to a whole table that came as bytes, which the API itself never looks into."""
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic_core import to_json
 
 from app.datasets.reading_npz import read_array
-from app.predictions.schemas import MAX_ROWS
+from app.predictions.deciding import shortage_of
+from app.predictions.schemas import MAX_ROWS, TableQuestion
+from app.predictions.shaping import only_features, shape
 from app.problems import Invalid
 from engine import kernels
 from engine.encoding import Feature, UnreadableTable
@@ -25,6 +29,7 @@ from engine.model_file import mapped
 from engine.trust.assurance import DEFAULT_COVERAGE
 
 ROWS_AT_MOST = 1_000_000
+AT_A_TIME = 10_000  # rows whose answers are in memory as Python's objects
 _PREFIX = 8
 """Bytes before each message of an Arrow stream, of which the last four are the length of what follows; the end is such
 a prefix alone. Source: Arrow columnar format, Encapsulated message format."""
@@ -34,16 +39,15 @@ def answer_table(
     model_file: Path,
     found: dict[str, Any],
     table: Path,
-    kind: str,
-    as_json: bool,
+    question: TableQuestion,
     destination: Path,
     share: tuple[int, int] = (0, 1),
 ) -> dict[str, Any]:
     """Answer the rows of the file `table`, an Arrow stream or a .npy file; the answer lies in `destination` then.
 
     `found`: id, version and sha256 of the model. `share`: number and count of the parts of the rows, each of which a
-    call of its own answers; what they leave behind is one answer, in their order. Raises `Invalid` where the table
-    does not fit.
+    call of its own answers; what they leave behind is one answer, in their order; of a question that has parts.
+    Raises `Invalid` where the table does not fit.
     """
     kernels.use("numpy")  # which need no compiling, as in the API
     data = mapped(model_file)
@@ -52,10 +56,23 @@ def answer_table(
     model = load_model(data)
     if model.windows is not None:
         raise Invalid("rows over time are read as JSON or CSV")
+    if question.kind == "npy":
+        only_features(question.shape.columns, model)
+    short = shortage_of(model, question.coverage)
     try:
-        most = MAX_ROWS if as_json else ROWS_AT_MOST
-        frame = _typed(_read(table, kind, model.features), model.features, most)
-        answer = _json(model, frame, found) if as_json else _part(model, frame, *share)
+        sent = _read(table, question.kind, model.features)
+        frame = _typed(sent, model.features, MAX_ROWS if question.as_json else ROWS_AT_MOST)
+        if question.has_parts:
+            answer = _part(model, frame, *share)
+        else:
+            answers = (
+                _answered(model, frame[at : at + AT_A_TIME], sent[at : at + AT_A_TIME], question)
+                for at in range(0, frame.height, AT_A_TIME)
+            )
+            if question.as_json:
+                answer = _json(chain.from_iterable(answers), short, found)
+            else:
+                answer = _stream(map(_flattened, answers))
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     destination.write_bytes(answer)
@@ -113,14 +130,26 @@ def _typed_column(series: pl.Series | None, feature: Feature, rows: int) -> pl.S
     return cast(series.to_frame(), {feature.name: feature.type}).to_series()
 
 
-def _json(model: AnyModel, frame: pl.DataFrame, found: dict[str, Any]) -> bytes:
-    """`schemas.Predictions`, with warnings."""
-    warnings = oddities(frame, model.features)
+def _answered(
+    model: AnyModel, frame: pl.DataFrame, sent: pl.DataFrame, question: TableQuestion
+) -> list[dict[str, Any]]:
+    """Predictions, as `POST /v1/models/{ref}/predict` has them for records."""
+    coverage = question.coverage or DEFAULT_COVERAGE
     predictions = [
         {**prediction, "warnings": odd}
-        for prediction, odd in zip(model.predict(frame, DEFAULT_COVERAGE), warnings, strict=True)
+        for prediction, odd in zip(
+            model.predict(frame, coverage), oddities(frame, model.features), strict=True
+        )
     ]
-    answers = {"model_id": found["id"], "version": found["version"], "predictions": predictions}
+    back = sent.select([name for name in question.shape.columns if name in sent.columns])
+    shape(predictions, back.to_dicts() or [{}] * sent.height, model, question.shape)
+    return predictions
+
+
+def _json(predictions: Iterable[dict[str, Any]], short: list[str], found: dict[str, Any]) -> bytes:
+    """`schemas.Predictions`; every one warns of what is `short` too."""
+    told = [{**prediction, "warnings": [*prediction["warnings"], *short]} for prediction in predictions]
+    answers = {"model_id": found["id"], "version": found["version"], "predictions": told}
     return to_json(answers, inf_nan_mode="null")
 
 
@@ -148,16 +177,23 @@ def _arrow(model: AnyModel, frame: pl.DataFrame) -> bytes:
         names = ["value"] if len(target.names) == 1 else [f"values.{name}" for name in target.names]
         table = pl.DataFrame([*map(pl.Series, names, answers.T)])
     else:
-        table = pl.DataFrame(
-            [_flat(prediction) for prediction in model.predict(frame)], infer_schema_length=None
-        )
+        table = _flattened(model.predict(frame))
+    return _stream([table])
+
+
+def _stream(tables: Iterable[pl.DataFrame]) -> bytes:
+    """One Arrow stream; what only some of the rows have is missing in the others."""
     file = BytesIO()
-    table.write_ipc_stream(file)
+    pl.concat(tables, how="diagonal_relaxed").write_ipc_stream(file)
     return file.getvalue()
 
 
+def _flattened(predictions: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame([_flat(prediction) for prediction in predictions], infer_schema_length=None)
+
+
 def _flat(prediction: dict[str, Any]) -> dict[str, object]:
-    """With what lies inside under names of its own."""
+    """With what lies inside under names of its own; warnings are told in JSON alone."""
     flat: dict[str, object] = {}
     for name, value in prediction.items():
         flat |= (
@@ -165,4 +201,5 @@ def _flat(prediction: dict[str, Any]) -> dict[str, object]:
             if isinstance(value, dict)
             else {name: value}
         )
+    flat.pop("warnings", None)
     return flat

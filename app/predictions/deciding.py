@@ -1,10 +1,12 @@
-"""Where a class begins: the label by another threshold than 1/2."""
+"""How sure an answer has to be: where a class begins, and what sets and intervals need."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from app.problems import Invalid
 from engine.encoding.target import AnyTarget
+from engine.ensemble import AnyModel
+from engine.trust.assurance import DEFAULT_COVERAGE, shortage
 
 
 def check_threshold(target: AnyTarget) -> None:
@@ -22,3 +24,20 @@ def decide(predictions: Sequence[dict[str, Any]], target: AnyTarget, threshold: 
             prediction["label"] = target.classes[list(probabilities.values())[1] >= threshold]
         else:
             prediction["labels"] = [label for label, p in probabilities.items() if p >= threshold]
+
+
+def shortage_of(model: AnyModel, coverage: float | None) -> list[str]:
+    """What every prediction warns of where the model's calibration rows are too few for the coverage.
+
+    Raises `Invalid` where there are none, and sets or intervals are asked for: `coverage` is not None.
+    """
+    conformal = model.assurance.conformal
+    if conformal is not None:
+        short = shortage(conformal, coverage or DEFAULT_COVERAGE)
+        return [] if short is None else [short]
+    if coverage is None:
+        return []
+    raise Invalid(
+        "interval: the model has no calibration rows, from which sets and intervals come; "
+        'train it with "calibration": {"fraction": 0.1} in its training'
+    )

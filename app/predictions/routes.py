@@ -4,7 +4,7 @@ The service is imported by the first request: it brings polars, which the start 
 """
 
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from anyio import from_thread
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
@@ -23,6 +23,7 @@ from app.predictions.schemas import (
     EvaluateRequest,
     OutOfFoldPage,
     Predictions,
+    Shape,
 )
 from app.predictions.table_bodies import ARROW, KINDS, NPY, Table, predict_table
 from app.problems import Busy, Invalid, NotFound, TooLarge, UnsupportedMediaType
@@ -69,15 +70,7 @@ ExplainQuery = Annotated[
 COLUMNS_AT_MOST = 100
 
 
-class Asked(NamedTuple):
-    """How the answers are to be, as `app.predictions.shaping.Shape` has it."""
-
-    top: int | None
-    threshold: float | None
-    columns: tuple[str, ...]
-
-
-def _asked(
+def _shape(
     top: Annotated[
         int | None, Query(ge=1, le=10_000, description="Only so many probabilities, the largest first.")
     ] = None,
@@ -99,11 +92,11 @@ def _asked(
             "model need not know them.",
         ),
     ] = [],  # noqa: B006 - FastAPI copies it
-) -> Asked:
-    return Asked(top, threshold, tuple(columns))
+) -> Shape:
+    return Shape(top, threshold, tuple(columns))
 
 
-AskedDep = Annotated[Asked, Depends(_asked)]
+ShapeDep = Annotated[Shape, Depends(_shape)]
 RowsDep = Annotated[Records | Inputs | Table, Depends(_rows)]
 
 
@@ -119,7 +112,7 @@ def predict(
     ref: ModelRef,
     rows: RowsDep,
     context: ContextDep,
-    asked: AskedDep,
+    wanted: ShapeDep,
     interval: IntervalQuery = None,
     explain: ExplainQuery = None,
 ) -> Response:
@@ -130,20 +123,22 @@ def predict(
     A model that was trained with calibration rows adds a `set` of classes, or an `interval`, to each answer;
     `explain` adds what each feature did to it.
     An Arrow stream or a .npy file (rows, features) is answered with an Arrow stream where `Accept` names it, and an
-    Arrow stream also where it names nothing: a column `label` or `value` and `probabilities.CLASS` or `values.TARGET`.
+    Arrow stream also where it names nothing: a column `label` or `value` and `probabilities.CLASS` or `values.TARGET`;
+    `interval` adds `set`, or `interval.low` and `interval.high`, and `columns` a column `columns.NAME` each.
     """
-    from app.predictions import explaining, service, shaping  # noqa: PLC0415 - see the module's docstring
+    from app.predictions import explaining, service  # noqa: PLC0415 - see the module's docstring
 
     if isinstance(rows, Table):
-        if (interval, explain, *asked) != (None, None, None, None, ()):
-            raise Invalid("tables as Arrow or .npy are answered without further options; send JSON or CSV")
-        told = from_thread.run(in_turn, context.evaluators, partial(predict_table, context, ref, rows))
+        if explain is not None:
+            raise Invalid("explain: send the rows as JSON or CSV")
+        work = partial(predict_table, context, ref, rows, interval, wanted)
+        told = from_thread.run(in_turn, context.evaluators, work)
         return Response(told, media_type="application/json" if rows.as_json else ARROW)
     answers = service.predict(context, ref, rows, interval)
-    answers = shaping.shaped(context, answers, rows, shaping.Shape(*asked))
+    answers = service.shaped(context, answers, rows, wanted)
     if explain is not None:
-        work = partial(explaining.explained, context, answers, rows, explain)
-        answers = from_thread.run(in_turn, context.explainers, work)
+        explain_all = partial(explaining.explained, context, answers, rows, explain)
+        answers = from_thread.run(in_turn, context.explainers, explain_all)
     return Response(to_json(answers, inf_nan_mode="null"), media_type="application/json")
 
 

@@ -1,6 +1,6 @@
 """What questions to a model and its answers look like on the wire."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -157,6 +157,28 @@ class ReconstructionPrediction(_Prediction):
 AnyPrediction = (
     ClassPrediction | LabelsPrediction | ValuePrediction | ValuesPrediction | ReconstructionPrediction
 )
+
+
+class Shape(NamedTuple):
+    """How a request wants its answers; nothing by default."""
+
+    top: int | None = None
+    threshold: float | None = None
+    columns: tuple[str, ...] = ()
+
+
+class TableQuestion(NamedTuple):
+    """What is asked about a table that came as bytes."""
+
+    kind: str  # arrow or npy
+    as_json: bool  # the answer; else as an Arrow stream
+    coverage: float | None  # of sets and intervals, if they are asked for
+    shape: Shape
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the answers to some of the rows are a part of the answer, whatever the others are."""
+        return not self.as_json and self.coverage is None and self.shape == Shape()
 
 
 class Predictions(BaseModel):

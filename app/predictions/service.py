@@ -3,7 +3,7 @@
 Imports polars; routes.py imports this module when the first question comes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -15,13 +15,16 @@ from app.datasets import service as datasets
 from app.dependencies import Context, FoundModel
 from app.models import service as models
 from app.models.schemas import ModelItem
+from app.predictions.deciding import shortage_of
 from app.predictions.reading import Inputs, Records
+from app.predictions.schemas import Shape
+from app.predictions.shaping import only_features, shape
 from app.problems import Invalid, NotFound
 from engine.encoding import InvalidValue, UnreadableTable
 from engine.encoding.records import frame_from_records, frame_from_rows
 from engine.ensemble import AnyModel, load_model
 from engine.model_file import mapped
-from engine.trust.assurance import DEFAULT_COVERAGE, shortage
+from engine.trust.assurance import DEFAULT_COVERAGE
 from engine.trust.thresholds import ThresholdChoice
 
 
@@ -41,7 +44,7 @@ def predict(context: Context, ref: str, rows: Records | Inputs, coverage: float 
     and intervals, `DEFAULT_COVERAGE` if None; asked of a model that has none it is `Invalid` too.
     """
     found, model = loaded_by_reference(context, ref)
-    short = _shortage(model, coverage)
+    short = shortage_of(model, coverage)
     return answers_of(found, *answered(model, rows, coverage or DEFAULT_COVERAGE), short)
 
 
@@ -67,7 +70,7 @@ def answered(
 
 def predict_plain(found: FoundModel, model: AnyModel, records: Sequence[Mapping[str, object]]) -> Answers:
     """The same of a few records, without a frame; raises `NotPlain` where it takes one."""
-    return answers_of(found, *model.predict_plain(records), _shortage(model, None))
+    return answers_of(found, *model.predict_plain(records), shortage_of(model, None))
 
 
 def answers_of(
@@ -92,18 +95,18 @@ def warned(
     ]
 
 
-def _shortage(model: AnyModel, coverage: float | None) -> list[str]:
-    """What every prediction warns of where the model's calibration rows are too few for the coverage."""
-    conformal = model.assurance.conformal
-    if conformal is not None:
-        short = shortage(conformal, coverage or DEFAULT_COVERAGE)
-        return [] if short is None else [short]
-    if coverage is None:
-        return []
-    raise Invalid(
-        "interval: the model has no calibration rows, from which sets and intervals come; "
-        'train it with "calibration": {"fraction": 0.1} in its training'
-    )
+def shaped(context: Context, answers: Answers, rows: Records | Inputs, wanted: Shape) -> Answers:
+    """The answers as they are asked for; raises `Invalid` for what does not suit the model."""
+    if wanted == Shape():
+        return answers
+    _, model = loaded_by_reference(context, answers.model_id)
+    sent: Iterable[Mapping[str, object]] = rows.rows if isinstance(rows, Records) else ()
+    if isinstance(rows, Inputs):
+        only_features(wanted.columns, model)
+        names = [feature.name for feature in model.features]
+        sent = (dict(zip(names, row, strict=True)) for row in rows.rows)
+    shape(answers.predictions, sent, model, wanted)
+    return answers
 
 
 def evaluate_on(

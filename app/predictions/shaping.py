@@ -1,43 +1,43 @@
 """What a request may change about answers: how many probabilities, where a class begins, which columns come back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.dependencies import Context
 from app.predictions.deciding import decide
-from app.predictions.reading import Inputs, Records
-from app.predictions.service import Answers, loaded_by_reference
+from app.predictions.schemas import Shape
 from app.problems import Invalid
-from engine.encoding import Feature
 from engine.encoding.errors import shown
+from engine.ensemble import AnyModel
 
 
-@dataclass(frozen=True)
-class Shape:
-    """As the request has it; nothing by default."""
+def shape(
+    predictions: Sequence[dict[str, Any]],
+    sent: Iterable[Mapping[str, Any]],
+    model: AnyModel,
+    wanted: Shape,
+) -> None:
+    """Change the predictions to what is wanted; `sent`: their rows, by column, of which some come back.
 
-    top: int | None = None
-    threshold: float | None = None
-    columns: tuple[str, ...] = ()
-
-
-def shaped(context: Context, answers: Answers, rows: Records | Inputs, shape: Shape) -> Answers:
-    """The answers as they are asked for; raises `Invalid` for what does not suit the model."""
-    if shape == Shape():
-        return answers
-    _, model = loaded_by_reference(context, answers.model_id)
-    if shape.threshold is not None:
-        decide(answers.predictions, model.target, shape.threshold)
-    if shape.top is not None:
-        _shorten(answers.predictions, shape.top)
-    if shape.columns:
+    Raises `Invalid` for what does not suit the model.
+    """
+    if wanted.threshold is not None:
+        decide(predictions, model.target, wanted.threshold)
+    if wanted.top is not None:
+        _shorten(predictions, wanted.top)
+    if wanted.columns:
         if model.windows is not None:
             raise Invalid("columns: a forecast is of many rows, so there are none to send back")
-        _echo(answers.predictions, rows, model.features, shape.columns)
-    return answers
+        _echo(predictions, sent, {feature.name for feature in model.features}, wanted.columns)
 
 
-def _shorten(predictions: list[dict[str, Any]], top: int) -> None:
+def only_features(columns: tuple[str, ...], model: AnyModel) -> None:
+    """Raise `Invalid` for a column that is not there where rows hold nothing but the model's features."""
+    names = [feature.name for feature in model.features]
+    if unknown := [name for name in columns if name not in names]:
+        raise Invalid(f"columns: the model has no feature {unknown[0][:100]!r}, and inputs hold nothing else")
+
+
+def _shorten(predictions: Sequence[dict[str, Any]], top: int) -> None:
     """The most probable classes alone, the most probable first."""
     if "probabilities" not in predictions[0]:
         raise Invalid("top: this model answers with no probabilities")
@@ -47,17 +47,13 @@ def _shorten(predictions: list[dict[str, Any]], top: int) -> None:
 
 
 def _echo(
-    predictions: list[dict[str, Any]],
-    rows: Records | Inputs,
-    features: tuple[Feature, ...],
+    predictions: Sequence[dict[str, Any]],
+    sent: Iterable[Mapping[str, Any]],
+    features: set[str],
     columns: tuple[str, ...],
 ) -> None:
     """The named columns as they were sent; it is then no fault that the model does not know them."""
-    names = [feature.name for feature in features]
-    if isinstance(rows, Inputs) and (unknown := [name for name in columns if name not in names]):
-        raise Invalid(f"columns: the model has no feature {unknown[0][:100]!r}, and inputs hold nothing else")
-    expected = {f"unknown column {shown(name)} is ignored" for name in columns if name not in names}
-    for prediction, row in zip(predictions, rows.rows, strict=True):
-        record = row if isinstance(row, dict) else dict(zip(names, row, strict=True))
-        prediction["columns"] = {name: record.get(name) for name in columns}
+    expected = {f"unknown column {shown(name)} is ignored" for name in columns if name not in features}
+    for prediction, row in zip(predictions, sent, strict=True):
+        prediction["columns"] = {name: row.get(name) for name in columns}
         prediction["warnings"] = [warning for warning in prediction["warnings"] if warning not in expected]

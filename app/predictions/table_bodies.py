@@ -8,6 +8,7 @@ from typing import NamedTuple
 from app.children import ChildFailed, call
 from app.dependencies import Context
 from app.ids import new_id
+from app.predictions.schemas import Shape, TableQuestion
 from app.problems import Invalid
 
 ARROW, NPY = "application/vnd.apache.arrow.stream", "application/x-npy"
@@ -23,13 +24,17 @@ class Table(NamedTuple):
     as_json: bool
 
 
-def predict_table(context: Context, ref: str, table: Table) -> bytes:
-    """The answer to all rows, as JSON or as an Arrow stream; raises `NotFound`, and `Invalid` where it does not fit."""
+def predict_table(context: Context, ref: str, table: Table, coverage: float | None, shape: Shape) -> bytes:
+    """The answer to all rows, as JSON or as an Arrow stream; raises `NotFound`, and `Invalid` where it does not fit.
+
+    `coverage`: of sets and intervals, as `app.predictions.service.predict` has it.
+    """
     from app.predictions.service import resolved  # noqa: PLC0415 - it brings polars, which the start must not wait for
 
     found = resolved(context, ref)
     settings, storage = context.settings, context.storage
-    parts = 1 if table.as_json else min(_processors(), 1 + len(table.body) // BYTES_A_CHILD)
+    question = TableQuestion(table.kind, table.as_json, coverage, shape)
+    parts = min(_processors(), 1 + len(table.body) // BYTES_A_CHILD) if question.has_parts else 1
     with storage.scratch(new_id("req")) as folder, ThreadPoolExecutor(parts) as pool:
         (folder / "body").write_bytes(table.body)
         answer = partial(
@@ -38,8 +43,7 @@ def predict_table(context: Context, ref: str, table: Table) -> bytes:
             storage.model(found.id),
             found._asdict(),
             folder / "body",
-            table.kind,
-            table.as_json,
+            question,
             seconds=settings.evaluate_seconds,
             memory=settings.memory_budget // parts,
         )

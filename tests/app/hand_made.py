@@ -25,6 +25,7 @@ from engine.model import Model
 from engine.network import Network, NetworkSpec
 from engine.tasks import LINK
 from engine.templates import MlpSpec
+from engine.trust.assurance import Assurance, Conformal
 
 ROWS = [
     {
@@ -99,7 +100,10 @@ def target_of(task: str, frame: pl.DataFrame, width: int) -> AnyTarget:
 
 
 def make(
-    task: str = "multiclass", rows: list[dict[str, Any]] = ROWS, features: list[str] = FEATURES
+    task: str = "multiclass",
+    rows: list[dict[str, Any]] = ROWS,
+    features: list[str] = FEATURES,
+    conformal: Conformal | None = None,
 ) -> Model:
     """A model with random weights, fitted to `rows` as far as its encoder and its target go."""
     frame, types, _ = infer(pl.DataFrame(rows))
@@ -115,6 +119,7 @@ def make(
         target=target,
         theta=network.theta,
         state=network.state,
+        assurance=Assurance(conformal=conformal),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hand_made import FEATURES, ROWS, keep, make
 
 from app.predictions import table_bodies
+from engine.trust.assurance import ClassConformal, ValueConformal
 
 ARROW, NPY, JSON = "application/vnd.apache.arrow.stream", "application/x-npy", "application/json"
 PLACE = "/v1/models/penguins/predict"
@@ -147,13 +148,75 @@ def test_what_is_no_such_table_is_refused(service, body, kind):
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_what_goes_with_json_alone_is_refused(service):
-    keep(service.context, make())
-    assert send(service, GOOD, query="?top=1").status_code == 422
-    assert send(service, GOOD, query="?columns=sex").status_code == 422
-    assert (
-        service.client.post(
-            "/v1/models/nobody/predict", content=GOOD, headers={"Content-Type": ARROW}
-        ).status_code
-        == 404
-    )
+@pytest.mark.parametrize(
+    ("task", "query"),
+    [
+        ("binary", "?threshold=0.9"),
+        ("multilabel", "?threshold=0.3"),
+        ("multiclass", "?top=2&columns=id&columns=sex&columns=nowhere"),
+        ("regression", "?columns=id"),
+        ("autoencoding", "?columns=bill"),
+    ],
+)
+def test_the_options_are_those_of_records(service, monkeypatch, task, query):
+    monkeypatch.setattr(table_bodies, "BYTES_A_CHILD", 100)
+    keep(service.context, make(task))
+    records = [record | {"id": i} for i, record in enumerate(RECORDS)]
+    expected = service.client.post(PLACE + query, json={"records": records}).json()
+    body = arrow(pl.DataFrame(records))
+    found = send(service, body, accept=JSON, query=query).json()
+    for one in expected["predictions"]:  # a table's columns that the model does not know are no oddity
+        one["warnings"] = [told for told in one["warnings"] if "unknown column" not in told]
+    assert found == expected
+    for row, prediction in zip(
+        table(send(service, body, query=query)).to_dicts(), expected["predictions"], strict=True
+    ):
+        for name, value in prediction.items():
+            if isinstance(value, dict):
+                assert {key: row[f"{name}.{key}"] for key in value} == value
+            elif name != "warnings":
+                assert row[name] == value
+
+
+SCORES = tuple(i / 10 for i in range(10))
+
+
+@pytest.mark.parametrize(
+    ("task", "conformal", "name"),
+    [
+        ("multiclass", ClassConformal(scores=SCORES), "set"),
+        ("regression", ValueConformal(scores=(SCORES,)), "interval.low"),
+    ],
+)
+def test_sets_and_intervals(service, task, conformal, name):
+    keep(service.context, make(task, conformal=conformal))
+    expected = service.client.post(f"{PLACE}?interval=0.5", json={"records": RECORDS}).json()
+    body = arrow(pl.DataFrame(RECORDS))
+    assert send(service, body, accept=JSON, query="?interval=0.5").json() == expected
+    found = table(send(service, body, query="?interval=0.5"))
+    first, _, inner = name.partition(".")
+    assert found[name].to_list() == [
+        one[first][inner] if inner else one[first] for one in expected["predictions"]
+    ]
+
+
+def test_what_does_not_suit_is_refused(service):
+    keep(service.context, make("regression"))
+    told = {
+        "?interval=0.5": "no calibration rows",
+        "?top=1": "no probabilities",
+        "?threshold=0.5": "this model is regression",
+        "?explain=shapley": "send the rows as JSON or CSV",
+    }
+    for query, words in told.items():
+        for accept in (JSON, ARROW):
+            answer = send(service, GOOD, accept=accept, query=query)
+            assert answer.status_code == 422, answer.text
+            assert words in answer.json()["detail"]
+    answer = send(service, npy(np.zeros((1, 3))), NPY, query="?columns=id")
+    assert "no feature 'id'" in answer.json()["detail"]
+
+
+def test_a_model_that_is_not_there(service):
+    answer = service.client.post("/v1/models/nobody/predict", content=GOOD, headers={"Content-Type": ARROW})
+    assert answer.status_code == 404
