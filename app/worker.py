@@ -20,7 +20,7 @@ from app.database import Database, now
 from app.failpoints import failpoint
 from app.ids import new_id
 from app.jobs import checkpoints, queue, store
-from app.jobs.assignment import Assignment, Change, Inputs, Run
+from app.jobs.assignment import Assignment, Change, Inputs, Run, goal_of
 from app.jobs.attempt import Attempt, End
 from app.jobs.process import STOP_SECONDS, JobProcess
 from app.jobs.queue import Held, LeaseLost
@@ -31,7 +31,6 @@ from app.observability import job_id
 from app.retention import retain
 from app.settings import Settings
 from app.storage import Storage
-from engine.goal import GoalSpec
 from engine.network import NetworkSpec
 from engine.training import TrainingSpec
 
@@ -190,7 +189,7 @@ class Worker:
             assignment=Assignment(
                 data=self._storage.root,
                 inputs=Inputs.model_validate(job.inputs),
-                goal=_goal(job),
+                goal=goal_of(job.request),
                 network=NetworkSpec.model_validate(job.network),
                 training=TrainingSpec.model_validate(job.request["training"]),
                 start=start,
@@ -225,12 +224,6 @@ class Worker:
             if (end := attempt.heed(stopping=self._stopping)) is not None:
                 return end
             self._beat(attempt.job)
-
-
-def _goal(job: Held) -> GoalSpec:
-    """The job's goal. The recipe has been followed when it was planned: its network is given now."""
-    known = GoalSpec.model_fields.keys() & job.request.keys() - {"quality"}
-    return GoalSpec(**{name: job.request[name] for name in known})
 
 
 def alive(settings: Settings) -> bool:

@@ -1,5 +1,6 @@
 """What a child process is told about the work that it does. Without polars, so that API and worker start fast."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ class Assignment(BaseModel):
     training: TrainingSpec
     start: Path | None = None  # file of the model whose weights it starts from
     memory: int | None = None  # bytes that it may take; None: all tables are read into memory
+
+
+def goal_of(request: Mapping[str, Any]) -> GoalSpec:
+    """The goal of a stored request. The recipe was followed when it was planned: its network is given since."""
+    known = GoalSpec.model_fields.keys() & request.keys() - {"quality"}
+    return GoalSpec(**{name: request[name] for name in known})
 
 
 class SavedState(BaseModel):

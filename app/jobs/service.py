@@ -15,7 +15,7 @@ from app.datasets.schemas import DatasetDetail
 from app.events import store as events
 from app.ids import new_id
 from app.jobs import queue, store
-from app.jobs.assignment import Assignment, Inputs, StoredTable
+from app.jobs.assignment import Assignment, Inputs, StoredTable, goal_of
 from app.jobs.schemas import Checkpoint, Checkpoints, History, Job, JobRequest, JobSummary, Point
 from app.jobs.states import FINISHED, Status
 from app.jobs.store import JobRow
@@ -295,12 +295,10 @@ def assignment_of(session: Session, storage: Storage, job_id: str) -> Assignment
     row = store.get(session, job_id)
     if row is None:
         return None
-    # The recipe has been followed when it was planned: its network is given now.
-    known = GoalSpec.model_fields.keys() & row.request.keys() - {"quality"}
     return Assignment(
         data=storage.root,
         inputs=Inputs.model_validate(row.inputs),
-        goal=GoalSpec(**{name: row.request[name] for name in known}),
+        goal=goal_of(row.request),
         network=NetworkSpec.model_validate(row.network),
         training=TrainingSpec.model_validate(row.request["training"]),
     )
