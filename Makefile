@@ -14,7 +14,8 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CON
 	--allow-unsafe --strip-extras --no-emit-options --build-deps-for wheel
 
 # Files of tests run side by side; more than four at once would only wait for each other's services.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# In their order, not the smallest files last: those are the long ones.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-fast lint format docs bench chaos fuzz explore lock clean
