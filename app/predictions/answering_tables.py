@@ -141,7 +141,8 @@ def _answered(
             model.predict(frame, coverage), oddities(frame, model.features), strict=True
         )
     ]
-    back = sent.select([name for name in question.shape.columns if name in sent.columns])
+    there = [name for name in dict.fromkeys(question.shape.columns) if name in sent.columns]
+    back = sent[there]  # in brackets: elsewhere polars takes some names for patterns
     shape(predictions, back.to_dicts() or [{}] * sent.height, model, question.shape)
     return predictions
 

@@ -178,6 +178,22 @@ def test_the_options_are_those_of_records(service, monkeypatch, task, query):
                 assert row[name] == value
 
 
+def test_columns_of_any_name_come_back_once(service):
+    keep(service.context, make())
+    frame = pl.DataFrame(RECORDS).with_columns(pl.Series("*", range(len(RECORDS))))
+    query = "?columns=*&columns=*&columns=sex"
+    back = [
+        one["columns"] for one in send(service, arrow(frame), accept=JSON, query=query).json()["predictions"]
+    ]
+    assert back == [{"*": i, "sex": record["sex"]} for i, record in enumerate(RECORDS)]
+    assert [
+        name for name in table(send(service, arrow(frame), query=query)).columns if "columns" in name
+    ] == [
+        "columns.*",
+        "columns.sex",
+    ]
+
+
 SCORES = tuple(i / 10 for i in range(10))
 
 
@@ -198,6 +214,9 @@ def test_sets_and_intervals(service, task, conformal, name):
     assert found[name].to_list() == [
         one[first][inner] if inner else one[first] for one in expected["predictions"]
     ]
+    many = table(send(service, arrow(pl.DataFrame(RECORDS * 2500)), query="?interval=0.5"))
+    assert many.height == 2500 * len(RECORDS) > 10_000  # in several turns
+    assert many[-len(RECORDS) :].equals(found)
 
 
 def test_what_does_not_suit_is_refused(service):
