@@ -8,9 +8,9 @@ Requests are not gathered into batches: of the 350 us of processor that one take
 gathering could save no more (measured; HTTP is most of the rest).
 """
 
+import asyncio
 import json
 import re
-from asyncio import Lock
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class QuickPredictions:
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
         self._context = context
-        self._asking = Lock()
+        self._questions: dict[tuple[str, str], asyncio.Future[FoundModel | None]] = {}
         self._route = next(
             route for route in router.routes if isinstance(route, APIRoute) and route.name == "predict"
         )
@@ -66,17 +66,32 @@ class QuickPredictions:
         await send({"type": "http.response.body", "body": answer})
 
     async def _resolved(self, owner: str, ref: str) -> FoundModel | None:
-        """The model that is meant, asked of the database once after each change of it."""
-        known, _ = self._context.named.get((owner, ref))
-        if known is not None or not len(self._context.loaded):
-            return known
+        """The model that is meant, asked of the database once after each change of it.
+
+        Many may wait for one question, and all wake in the same turn of the event loop: one after the other, each a
+        turn later, the last of 32 would wait for a second. What it found is remembered with the state of the database,
+        so whoever came since a change asks anew. None: the route is to find out.
+        """
+        while True:
+            known, _ = self._context.named.get((owner, ref))
+            if known is not None or not len(self._context.loaded):
+                return known
+            question = self._questions.get((owner, ref))
+            if question is None:
+                question = asyncio.ensure_future(run_in_threadpool(self._asked, owner, ref))
+                self._questions[owner, ref] = question
+                question.add_done_callback(lambda _: self._questions.pop((owner, ref)))
+                return await asyncio.shield(question)
+            if await asyncio.shield(question) is None:
+                return None
+
+    def _asked(self, owner: str, ref: str) -> FoundModel | None:
         from app.predictions import service  # noqa: PLC0415 - it brings polars, and is there with the first model
 
-        async with self._asking:
-            try:
-                return await run_in_threadpool(service.resolved, self._context.of(owner), ref)
-            except NotFound:
-                return None
+        try:
+            return service.resolved(self._context.of(owner), ref)
+        except NotFound:
+            return None
 
 
 class _Body:

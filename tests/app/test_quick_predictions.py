@@ -100,6 +100,24 @@ def test_slow_models_run_in_a_thread(running, monkeypatch):
     ask(running, BODIES["plain"])
 
 
+def test_those_who_wait_for_the_database_share_a_question(running, monkeypatch):
+    """Each with one of its own took turns: at 32 connections the last waited for a second after each change."""
+    keep(running.context, make())
+    ask(running, BODIES["plain"])
+    resolved, asked = service.resolved, []
+
+    def slowly(context, ref):
+        asked.append(ref)
+        time.sleep(0.3)
+        return resolved(context, ref)
+
+    monkeypatch.setattr(service, "resolved", slowly)
+    keep(running.context, make(), name="another")  # so that nothing that is remembered holds
+    with ThreadPoolExecutor(16) as clients:
+        list(clients.map(lambda _: ask(running, BODIES["plain"]), range(16)))
+    assert 1 <= len(asked) <= 4
+
+
 def test_an_alias_moves_without_a_dropped_request(running):
     """Asked all the time, with old models deleted: every answer is good, and a move is seen by who asks after it."""
     versions = [keep(running.context, make()).version for _ in range(6)]
