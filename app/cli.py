@@ -19,7 +19,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run `backpropd <command>`."""
-    _keep_from_children()
+    keep_from_children()
     parser = argparse.ArgumentParser(
         prog="backpropd", description="Train neural networks over HTTP.", epilog="See each command's --help."
     )
@@ -41,7 +41,7 @@ def main() -> None:
     import_module("app.commands").COMMANDS[command](_settings(options), **own)
 
 
-def _keep_from_children() -> None:
+def keep_from_children() -> None:
     """Have no child of the fork server import this program's main module again: some 10 ms each, for nothing."""
     main_module = sys.modules["__main__"]
     main_module.__spec__ = None

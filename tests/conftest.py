@@ -4,7 +4,6 @@ import itertools
 import os
 import shutil
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import uvicorn
 from postgres_server import PostgresServer, is_installed, postgres_server
 from threadpoolctl import threadpool_limits
 
+from app.cli import keep_from_children
 from app.connections import guarded
 from app.database import Database
 from app.dependencies import Context
@@ -90,10 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session", autouse=True)
 def _light_children() -> None:
     """A child of the fork server imports the parent's `__main__` again: pytest's is of no use to ours."""
-    main = sys.modules["__main__"]
-    main.__spec__ = None
-    if hasattr(main, "__file__"):
-        del main.__file__
+    keep_from_children()
 
 
 @pytest.fixture(scope="session")

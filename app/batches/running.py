@@ -25,6 +25,7 @@ from app.jobs.child import begin, failures_told, send
 from app.jobs.execution import Stopped
 from app.jobs.signals import END, SAVE_AND_END, Signals
 from app.predictions.deciding import decide, shortage_of
+from app.predictions.shaping import warned
 from app.problems import Invalid
 from app.storage import Storage, full_disk_told, publish
 from engine import kernels
@@ -120,14 +121,8 @@ def _answered(model: AnyModel, run: BatchRun, kept: pl.DataFrame, first: int) ->
         frame = cast(kept[list(types)], types)  # names in brackets: elsewhere polars takes "*" for a pattern
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
-    coverage = run.interval or DEFAULT_COVERAGE
-    short = shortage_of(model, run.interval)
-    predictions: list[dict[str, Any]] = [
-        {**prediction, "warnings": [*warnings, *short]}
-        for prediction, warnings in zip(
-            model.predict(frame, coverage), oddities(frame, model.features), strict=True
-        )
-    ]
+    answered = model.predict(frame, run.interval or DEFAULT_COVERAGE)
+    predictions = warned(answered, oddities(frame, model.features), shortage_of(model, run.interval))
     if run.threshold is not None:
         decide(predictions, model.target, run.threshold)
     beside = [kept[name] for name in run.columns]

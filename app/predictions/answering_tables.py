@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from app.datasets.reading_npz import read_array
 from app.predictions.deciding import shortage_of
 from app.predictions.schemas import MAX_ROWS, TableQuestion
-from app.predictions.shaping import only_features, shape
+from app.predictions.shaping import only_features, shape, warned
 from app.problems import Invalid
 from engine import kernels
 from engine.encoding import Feature, UnreadableTable
@@ -58,7 +58,6 @@ def answer_table(
         raise Invalid("rows over time are read as JSON or CSV")
     if question.kind == "npy":
         only_features(question.shape.columns, model)
-    short = shortage_of(model, question.coverage)
     try:
         sent = _read(table, question.kind, model.features)
         frame = _typed(sent, model.features, MAX_ROWS if question.as_json else ROWS_AT_MOST)
@@ -70,7 +69,7 @@ def answer_table(
                 for at in range(0, frame.height, AT_A_TIME)
             )
             if question.as_json:
-                answer = _json(chain.from_iterable(answers), short, found)
+                answer = _json(chain.from_iterable(answers), found)
             else:
                 answer = _stream(map(_flattened, answers))
     except UnreadableTable as error:
@@ -134,23 +133,18 @@ def _answered(
     model: AnyModel, frame: pl.DataFrame, sent: pl.DataFrame, question: TableQuestion
 ) -> list[dict[str, Any]]:
     """Predictions, as `POST /v1/models/{ref}/predict` has them for records."""
-    coverage = question.coverage or DEFAULT_COVERAGE
-    predictions = [
-        {**prediction, "warnings": odd}
-        for prediction, odd in zip(
-            model.predict(frame, coverage), oddities(frame, model.features), strict=True
-        )
-    ]
+    short = shortage_of(model, question.coverage)
+    answered = model.predict(frame, question.coverage or DEFAULT_COVERAGE)
+    predictions = warned(answered, oddities(frame, model.features), short)
     there = [name for name in dict.fromkeys(question.shape.columns) if name in sent.columns]
     back = sent[there]  # in brackets: elsewhere polars takes some names for patterns
     shape(predictions, back.to_dicts() or [{}] * sent.height, model, question.shape)
     return predictions
 
 
-def _json(predictions: Iterable[dict[str, Any]], short: list[str], found: dict[str, Any]) -> bytes:
-    """`schemas.Predictions`; every one warns of what is `short` too."""
-    told = [{**prediction, "warnings": [*prediction["warnings"], *short]} for prediction in predictions]
-    answers = {"model_id": found["id"], "version": found["version"], "predictions": told}
+def _json(predictions: Iterable[dict[str, Any]], found: dict[str, Any]) -> bytes:
+    """`schemas.Predictions`."""
+    answers = {"model_id": found["id"], "version": found["version"], "predictions": list(predictions)}
     return to_json(answers, inf_nan_mode="null")
 
 

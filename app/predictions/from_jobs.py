@@ -13,6 +13,7 @@ from app.jobs import checkpoints
 from app.jobs import service as jobs
 from app.predictions import service
 from app.predictions.reading import Inputs, Records
+from app.predictions.shaping import warned
 from app.problems import Conflict
 from engine.ensemble import AnyModel, load_model
 from engine.trust.assurance import DEFAULT_COVERAGE
@@ -44,7 +45,7 @@ def predict(context: Context, job_id: str, rows: Records | Inputs) -> JobAnswers
     Raises `NotFound`, `Conflict` where the job has no checkpoint or a model already, and `Invalid` as predictions do.
     """
     saved, model = _newest(context, job_id)
-    answers = service.warned(*service.answered(model, rows, DEFAULT_COVERAGE))
+    answers = warned(*service.answered(model, rows, DEFAULT_COVERAGE))
     return JobAnswers(job_id, saved.epoch, saved.step, answers)
 
 

@@ -18,7 +18,7 @@ from app.models.schemas import ModelItem
 from app.predictions.deciding import shortage_of
 from app.predictions.reading import Inputs, Records
 from app.predictions.schemas import Shape
-from app.predictions.shaping import only_features, shape
+from app.predictions.shaping import only_features, shape, warned
 from app.problems import Invalid, NotFound
 from engine.encoding import InvalidValue, UnreadableTable
 from engine.encoding.records import frame_from_records, frame_from_rows
@@ -81,18 +81,6 @@ def answers_of(
 ) -> Answers:
     """A model's predictions with the warnings of each, and those of all."""
     return Answers(found.id, found.version, warned(predictions, warnings, of_all))
-
-
-def warned(
-    predictions: Sequence[Mapping[str, object]],
-    warnings: Sequence[Sequence[str]],
-    of_all: Sequence[str] = (),
-) -> list[dict[str, object]]:
-    """Predictions with the warnings of each, and those of all."""
-    return [
-        {**prediction, "warnings": [*of_row, *of_all]}
-        for prediction, of_row in zip(predictions, warnings, strict=True)
-    ]
 
 
 def shaped(context: Context, answers: Answers, rows: Records | Inputs, wanted: Shape) -> Answers:

@@ -1,4 +1,4 @@
-"""What a request may change about answers: how many probabilities, where a class begins, which columns come back."""
+"""Answers as they are told: warnings, how many probabilities, where a class begins, which columns come back."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,6 +8,18 @@ from app.predictions.schemas import Shape
 from app.problems import Invalid
 from engine.encoding.errors import shown
 from engine.ensemble import AnyModel
+
+
+def warned(
+    predictions: Sequence[Mapping[str, object]],
+    warnings: Sequence[Sequence[str]],
+    of_all: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Predictions with the warnings of each, and those of all."""
+    return [
+        {**prediction, "warnings": [*of_row, *of_all]}
+        for prediction, of_row in zip(predictions, warnings, strict=True)
+    ]
 
 
 def shape(
