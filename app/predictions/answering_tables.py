@@ -60,10 +60,11 @@ def answer_table(
         only_features(question.shape.columns, model)
     try:
         sent = _read(table, question.kind, model.features)
-        frame = _typed(sent, model.features, MAX_ROWS if question.as_json else ROWS_AT_MOST)
+        _check_rows(sent, MAX_ROWS if question.as_json else ROWS_AT_MOST)
         if question.has_parts:
-            answer = _part(model, frame, *share)
+            answer = _part(model, sent, *share)
         else:
+            frame = _typed(sent, model.features)
             answers = (
                 _answered(model, frame[at : at + AT_A_TIME], sent[at : at + AT_A_TIME], question)
                 for at in range(0, frame.height, AT_A_TIME)
@@ -101,10 +102,13 @@ def _columns(x: NDArray[np.generic], features: tuple[Feature, ...]) -> pl.DataFr
     return pl.DataFrame([pl.Series(feature.name, np.ascontiguousarray(column)) for feature, column in named])
 
 
-def _typed(frame: pl.DataFrame, features: tuple[Feature, ...], most: int) -> pl.DataFrame:
+def _check_rows(sent: pl.DataFrame, most: int) -> None:
+    if not 1 <= sent.height <= most:
+        raise Invalid(f"1 to {most:,} rows are allowed, there are {sent.height:,}")
+
+
+def _typed(frame: pl.DataFrame, features: tuple[Feature, ...]) -> pl.DataFrame:
     """The features, each as its type; what is not there is missing. Text is cleaned as that of a record is."""
-    if not 1 <= frame.height <= most:
-        raise Invalid(f"1 to {most:,} rows are allowed, there are {frame.height:,}")
     columns = [
         _typed_column(frame[feature.name] if feature.name in frame.columns else None, feature, frame.height)
         for feature in features
@@ -115,10 +119,8 @@ def _typed(frame: pl.DataFrame, features: tuple[Feature, ...], most: int) -> pl.
 def _typed_column(series: pl.Series | None, feature: Feature, rows: int) -> pl.Series:
     if series is None or series.dtype == pl.Null:
         series = pl.Series(feature.name, [None] * rows, pl.String)
-    if feature.type == "numeric" and series.dtype.is_numeric():
-        numbers = series.cast(pl.Float64)
-        if numbers.is_between(-LARGEST, LARGEST).all():  # no NaN either: nothing that would count as missing
-            return numbers.alias(feature.name)
+    if feature.type == "numeric" and _are_plain_numbers(series):
+        return series.cast(pl.Float64).alias(feature.name)
     if isinstance(series.dtype, pl.Categorical | pl.Enum):
         series = series.cast(pl.String)
     if series.dtype == pl.String:
@@ -127,6 +129,23 @@ def _typed_column(series: pl.Series | None, feature: Feature, rows: int) -> pl.S
         typed, *_ = infer(series.to_frame())
         series = typed.to_series()
     return cast(series.to_frame(), {feature.name: feature.type}).to_series()
+
+
+def _are_plain_numbers(series: pl.Series) -> bool:
+    """Whether no NaN or infinity, which would count as missing, is among numbers."""
+    return series.dtype.is_numeric() and series.cast(pl.Float64).is_between(-LARGEST, LARGEST).all()
+
+
+def _is_typed_by_rows(sent: pl.DataFrame, features: tuple[Feature, ...]) -> bool:
+    """Whether a part of the rows is typed as it would be among all of them; elsewhere a column's type is found."""
+    for feature in features:
+        if feature.name not in sent.columns:
+            continue
+        series = sent[feature.name]
+        words = series.dtype == pl.String or isinstance(series.dtype, pl.Categorical | pl.Enum)
+        if not (words if feature.type == "categorical" else feature.type == "numeric" and _are_plain_numbers(series)):
+            return False
+    return True
 
 
 def _answered(
@@ -148,12 +167,17 @@ def _json(predictions: Iterable[dict[str, Any]], found: dict[str, Any]) -> bytes
     return to_json(answers, inf_nan_mode="null")
 
 
-def _part(model: AnyModel, frame: pl.DataFrame, part: int, parts: int) -> bytes:
+def _part(model: AnyModel, sent: pl.DataFrame, part: int, parts: int) -> bytes:
     """What a part adds to the Arrow stream: the first its schema, the last its end."""
     if not isinstance(model.target, ClassTarget | RegressionTarget):
-        return _arrow(model, frame) if part == 0 else b""  # the columns depend on the answers
-    start, stop = (frame.height * at // parts for at in (part, part + 1))
-    stream = _arrow(model, frame[start:stop])
+        # The columns depend on the answers.
+        return _arrow(model, _typed(sent, model.features)) if part == 0 else b""
+    rows = slice(*(sent.height * at // parts for at in (part, part + 1)))
+    if _is_typed_by_rows(sent, model.features):
+        frame = _typed(sent[rows], model.features)
+    else:
+        frame = _typed(sent, model.features)[rows]
+    stream = _arrow(model, frame)
     schema = _PREFIX + int.from_bytes(stream[4:_PREFIX], "little")
     return stream[schema if part else 0 : None if part == parts - 1 else -_PREFIX]
 

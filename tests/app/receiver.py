@@ -36,8 +36,8 @@ class Receiver:
 
 
 @contextmanager
-def receiver(seconds=0.0):
-    """A receiver on a free port; `seconds`: how long it takes to answer."""
+def receiver(seconds=0.0, tls=None):
+    """A receiver on a free port; `seconds`: how long it takes to answer; `tls`: with this context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -55,7 +55,9 @@ def receiver(seconds=0.0):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    listening = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    listening = Receiver(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

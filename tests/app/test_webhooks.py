@@ -1,6 +1,8 @@
 """Webhooks: what is told, signed, tried again, and where nothing is sent."""
 
 import socket
+import ssl
+import subprocess
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -179,6 +181,42 @@ def test_a_slow_receiver_is_left(service, monkeypatch):
         keep(service.context, make(), "slow")
         send(service)
     assert told(service, hook)[0]["error"] == "it took longer than 0.2 seconds"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A file with the key and the certificate of `localhost`, which nobody vouches for."""
+    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    about = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-keyout", "-", "-out", "-", *about]
+    file.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("trusted", "host", "error"),
+    [
+        (True, "localhost", None),
+        (True, "127.0.0.1", "certificate is not valid for '127.0.0.1'"),
+        (False, "localhost", "self-signed certificate"),
+    ],
+)
+def test_over_https_the_certificate_counts(service, certificate, monkeypatch, trusted, host, error):
+    if trusted:  # as an administrator does it
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with receiver(tls=tls) as safe:
+        hook = subscribe(service, safe.url.replace("127.0.0.1", host))
+        keep(service.context, make(), "safe")
+        assert send(service) == 1
+        [shown] = told(service, hook)
+        if error is None:
+            assert (shown["status"], shown["error"]) == ("delivered", None)
+            assert len(safe.verified(hook["secret"])) == 1
+        else:
+            assert error in shown["error"]
+            assert safe.received == []
 
 
 def test_only_ones_own_events_are_told(start_service, tmp_path, listening):

@@ -12,7 +12,7 @@ from serving import PENGUINS, Running
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 1200
+EPOCHS = 600
 RECIPE = {"epochs": EPOCHS, "early_stopping": None, "seed": 5}
 NETWORK = {
     "layers": [
@@ -183,7 +183,7 @@ def test_a_changed_job_is_replayed_with_equal_weights(service, penguins, undistu
     job_id = launch(service, penguins)
     service.until_epoch(job_id, 5)
     answer = service.client.patch(
-        f"/v1/jobs/{job_id}", json={"learning_rate": 0.0003, "epochs": EPOCHS + 300}
+        f"/v1/jobs/{job_id}", json={"learning_rate": 0.0003, "epochs": EPOCHS + 100}
     )
     assert answer.status_code == 200, answer.text
     changed = service.wait(lambda: (job := service.job(job_id))["changes"][0]["step"] is not None and job)
@@ -191,7 +191,7 @@ def test_a_changed_job_is_replayed_with_equal_weights(service, penguins, undistu
     has_checkpoint(service, job_id)
     kill_process(service, job_id)
     weights, history = outcome(service, job_id)
-    assert len(history) == EPOCHS + 300
+    assert len(history) == EPOCHS + 100
     assert weights != undisturbed[0]
     assert {point["learning_rate"] for point in history} == {0.001, 0.0003}
 
@@ -203,13 +203,13 @@ def test_a_changed_job_is_replayed_with_equal_weights(service, penguins, undistu
 
 
 def test_a_continued_job_is_as_if_it_had_been_longer(service, penguins, undisturbed):
-    first = launch(service, penguins, training={"epochs": 700})
+    first = launch(service, penguins, training={"epochs": 350})
     outcome(service, first)
-    second = service.do(first, "continue", 202, epochs=EPOCHS - 700)
+    second = service.do(first, "continue", 202, epochs=EPOCHS - 350)
     assert second["continues"] == first
     job = service.until(second["id"], "succeeded", "failed")
     assert job["weights_sha256"] == undisturbed[0]
-    assert service.history(second["id"]) == undisturbed[1][700:]
+    assert service.history(second["id"]) == undisturbed[1][350:]
     assert job["progress"]["epochs"] == EPOCHS
 
     again = service.do(second["id"], "replay", 202)["id"]
