@@ -96,7 +96,7 @@ def test_a_resumed_job_tells_nothing_twice(tmp_path):
     running = Running(tmp_path / "data", checkpoint_seconds=0.2)
     try:
         dataset_id = running.upload(f"a,b,answer\n{rows}\n".encode())
-        training = {"epochs": 1500, "early_stopping": None}
+        training = {"epochs": 700, "early_stopping": None}
         job_id = running.launch(dataset_id, "answer", network=ASLEEP, training=training)
         running.until_epoch(job_id, 20)
         os.kill(running.runner_of(job_id), signal.SIGKILL)

@@ -114,7 +114,7 @@ def test_a_worker_that_is_told_to_end_does_so_in_its_time(tmp_path):
 def test_going_on_in_another_environment_is_told(tmp_path):
     running = Running(tmp_path / "data", **QUICK, blas_threads=1)
     dataset = running.upload(PENGUINS.read_bytes())
-    job_id, other = launch(running, dataset, 1500), launch(running, dataset, 1)
+    job_id, other = launch(running, dataset, 700), launch(running, dataset, 1)
     running.until_epoch(job_id, 20)
     running.do(job_id, "pause")
     running.until(job_id, "paused")

@@ -166,7 +166,7 @@ def test_an_interrupted_job_starts_again_and_can_be_cancelled(start):
 
 
 def test_an_interrupted_job_is_done_after_the_next_start(start):
-    job_id = interrupted(start, epochs=1_000)
+    job_id = interrupted(start, epochs=500)
     job = start().until(job_id, "succeeded", "failed", seconds=300)
     assert job["status"] == "succeeded"
     assert job["attempt"] == 2

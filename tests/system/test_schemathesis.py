@@ -17,7 +17,7 @@ from serving import PENGUINS, Running
 pytestmark = pytest.mark.slow
 
 EXPLORING = "SCHEMATHESIS_SECONDS" in os.environ
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "80"))
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "60"))
 PHASES = ("Examples", "Coverage", "Fuzzing", *(("Stateful",) if EXPLORING else ()))
 
 
