@@ -1,13 +1,31 @@
-"""JSON bodies, read strictly."""
+"""Bodies in memory: bounded, and JSON read strictly."""
 
 import json
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.problems import TooLarge
 from app.strict_json import parse
+
+COUNTED_HERE = sys.maxsize
+"""`max_body_size` of a route that counts by itself what comes."""
+OVER_LIMIT = "the body is larger than this route takes"
+
+
+async def bounded_body(request: Request, limit: int) -> bytes:
+    """The whole body; raises `TooLarge` beyond so many bytes."""
+    body = bytearray()
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise TooLarge(OVER_LIMIT)
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(OVER_LIMIT)
+    return bytes(body)
 
 
 class StrictRequest(Request):

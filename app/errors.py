@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.bodies import OVER_LIMIT
 from app.database_problems import problem_of
 from app.problems import (
     Busy,
@@ -39,7 +40,6 @@ MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100  # of an answer, so that it stays small whatever was sent
 LONGEST_KIND = 40  # letters of what was sent for one
 _OF_PROTOCOLS = re.compile(r"^/v2(/|$)|:predict$")  # whose errors are {"error": ...}
-OVER_LIMIT = "the body is larger than this route takes"
 
 
 class ProblemDetail(BaseModel):

@@ -53,7 +53,10 @@ class Settings(BaseModel):
         "", description="Host names to answer to besides loopback's and --host, separated by commas."
     )
     max_json_bytes: PositiveInt = Field(1 << 20, description="Largest JSON body in bytes.")
-    max_predict_bytes: PositiveInt = Field(32 << 20, description="Largest body of a prediction in bytes.")
+    max_predict_bytes: PositiveInt = Field(
+        32 << 20,
+        description="Largest body of a prediction in bytes; an Arrow stream or a .npy file may be as large as an upload.",
+    )
     max_upload_bytes: PositiveInt = Field(
         1 << 30, description="Largest upload in bytes, decompressed as well."
     )

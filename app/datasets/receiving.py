@@ -48,6 +48,19 @@ async def receive(request: Request, path: Path, limit: int) -> Upload:
         return await run_in_threadpool(body.finish)
 
 
+async def receive_raw(request: Request, path: Path, limit: int) -> int:
+    """Write the body to `path` as it comes; its bytes. Raises `TooLarge` beyond `limit` of them."""
+    _refuse_announced(request.headers, limit)
+    written = 0
+    with path.open("wb") as file:
+        async for chunk in _large_chunks(request.stream()):
+            written += len(chunk)
+            if written > limit:
+                raise too_large(limit)
+            await run_in_threadpool(file.write, chunk)
+    return written
+
+
 async def _large_chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     gathered = bytearray()
     async for chunk in stream:

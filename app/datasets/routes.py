@@ -1,6 +1,5 @@
 """The HTTP of data sets."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import Field, TypeAdapter, ValidationError
 
 from app.access import needs
-from app.bodies import StrictRoute
+from app.bodies import COUNTED_HERE, StrictRoute
 from app.datasets import figures, service
 from app.datasets.reading_options import ReadOptions
 from app.datasets.receiving import Upload, receive
@@ -37,7 +36,6 @@ from engine.statistics.reports import CorrelationReport, DriftReport
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
 
 DEFAULT_NAME = "data set"
-COUNTED_HERE = sys.maxsize  # the route counts what it streams, against settings.max_upload_bytes
 
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
 

@@ -1,6 +1,5 @@
 """The HTTP of taking models along and bringing them in."""
 
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
-from app.bodies import StrictRoute
+from app.bodies import COUNTED_HERE, StrictRoute
 from app.datasets.spool import Spool
 from app.dependencies import Context, ContextDep
 from app.errors import problems
@@ -26,7 +25,6 @@ from app.turns import in_turn
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
-COUNTED_HERE = sys.maxsize  # the route counts what it streams, against settings.max_upload_bytes
 BINARY = "application/octet-stream"
 FILE = {"schema": {"type": "string", "format": "binary"}}
 

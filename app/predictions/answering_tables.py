@@ -143,7 +143,11 @@ def _is_typed_by_rows(sent: pl.DataFrame, features: tuple[Feature, ...]) -> bool
             continue
         series = sent[feature.name]
         words = series.dtype == pl.String or isinstance(series.dtype, pl.Categorical | pl.Enum)
-        if not (words if feature.type == "categorical" else feature.type == "numeric" and _are_plain_numbers(series)):
+        if not (
+            words
+            if feature.type == "categorical"
+            else feature.type == "numeric" and _are_plain_numbers(series)
+        ):
             return False
     return True
 

@@ -3,16 +3,18 @@
 The service is imported by the first request: it brings polars, which the start must not wait for.
 """
 
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Literal
 
 from anyio import from_thread
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 
 from app.access import needs
-from app.bodies import StrictRoute
+from app.bodies import COUNTED_HERE, StrictRoute, bounded_body
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.models.schemas import ModelRef
@@ -25,7 +27,7 @@ from app.predictions.schemas import (
     Predictions,
     Shape,
 )
-from app.predictions.table_bodies import ARROW, KINDS, NPY, Table, predict_table
+from app.predictions.table_bodies import ARROW, NPY, Table, kind_of, pieces, predict_table, received
 from app.problems import Busy, Invalid, NotFound, TooLarge, UnsupportedMediaType
 from app.turns import in_turn
 
@@ -41,14 +43,15 @@ BODY = {
 }
 
 
-async def _rows(request: Request) -> Records | Inputs | Table:
+async def _rows(request: Request, context: ContextDep) -> AsyncIterator[Records | Inputs | Table]:
     """The body, read off the event loop: a large one takes a while; a table's bytes are not looked into."""
-    kind = KINDS.get(request.headers.get("content-type", "").partition(";")[0].strip().lower())
-    if kind is not None:
-        accepted = request.headers.get("accept", "")
-        as_json = "application/json" in accepted or (kind == "npy" and ARROW not in accepted)
-        return Table(await request.body(), kind, as_json)
-    return await run_in_threadpool(read, request.headers.get("content-type", ""), await request.body())
+    kind = kind_of(request)
+    if kind is None:
+        body = await bounded_body(request, context.settings.max_predict_bytes)
+        yield await run_in_threadpool(read, request.headers.get("content-type", ""), body)
+    else:
+        async with received(request, context, kind) as table:
+            yield table
 
 
 IntervalQuery = Annotated[
@@ -106,6 +109,7 @@ RowsDep = Annotated[Records | Inputs | Table, Depends(_rows)]
     response_model=Predictions,
     responses=problems(NotFound, TooLarge, UnsupportedMediaType, Invalid, Busy),
     openapi_extra={"requestBody": BODY},
+    max_body_size=COUNTED_HERE,
 )
 @needs("read", counted="predictions")
 def predict(
@@ -132,8 +136,12 @@ def predict(
         if explain is not None:
             raise Invalid("explain: send the rows as JSON or CSV")
         work = partial(predict_table, context, ref, rows, interval, wanted)
-        told = from_thread.run(in_turn, context.evaluators, work)
-        return Response(told, media_type="application/json" if rows.as_json else ARROW)
+        answer = from_thread.run(in_turn, context.evaluators, work)
+        return StreamingResponse(
+            pieces(answer),
+            media_type="application/json" if rows.as_json else ARROW,
+            headers={"Content-Length": str(answer.stat().st_size)},
+        )
     answers = service.predict(context, ref, rows, interval)
     answers = service.shaped(context, answers, rows, wanted)
     if explain is not None:

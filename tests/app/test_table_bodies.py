@@ -239,3 +239,20 @@ def test_what_does_not_suit_is_refused(service):
 def test_a_model_that_is_not_there(service):
     answer = service.client.post("/v1/models/nobody/predict", content=GOOD, headers={"Content-Type": ARROW})
     assert answer.status_code == 404
+
+
+def test_a_table_may_be_as_large_as_an_upload(start_service, tmp_path):
+    body = arrow(pl.DataFrame(RECORDS * 50))
+    with start_service(tmp_path / "data", max_predict_bytes=200, max_upload_bytes=len(body)) as small:
+        keep(small.context, make())
+        before = small.files()
+        assert table(send(small, body)).height == len(RECORDS) * 50
+        for more in (body + b" ", (piece for piece in (body, b" "))):  # announced, and not
+            answer = send(small, more)
+            assert answer.status_code == 413, answer.text
+            assert "max_upload_bytes" in answer.json()["detail"]
+        for records in (b'{"records": []}' + b" " * 200, (piece for piece in (b"[" * 150, b"]" * 150))):
+            answer = send(small, records, kind=JSON)
+            assert (answer.status_code, answer.json()["type"]) == (413, "urn:backpropd:too_large")
+        small.client.get("/healthz")
+        assert small.files() == before
