@@ -116,8 +116,7 @@ _Key = Annotated[
 
 
 async def _once(request: Request, key: _Key = None) -> Once:
-    is_json = request.headers.get("content-type", "").lower().startswith("application/json")
-    return _of(request, key, await request.body() if is_json else b"")
+    return _of(request, key, await request.body())
 
 
 def _once_streamed(request: Request, key: _Key = None) -> Once:

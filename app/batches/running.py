@@ -146,7 +146,9 @@ def _write_parquet(run: BatchRun, parts: Iterator[pl.DataFrame]) -> Path:
     """Parts in files of their own first: polars writes no Parquet file bit by bit, but streams from many into one."""
     folder, path = run.scratch / "parts", run.scratch / "answers.parquet"
     folder.mkdir()
+    files = []
     for i, part in enumerate(parts):
-        part.write_parquet(folder / f"{i:09}.parquet")
-    pl.scan_parquet(folder / "*.parquet").sink_parquet(path, maintain_order=True)
+        files.append(folder / f"{i:09}.parquet")
+        part.write_parquet(files[-1])
+    pl.scan_parquet(files, glob=False).sink_parquet(path, maintain_order=True)
     return path

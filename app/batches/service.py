@@ -22,6 +22,7 @@ from app.models.schemas import Model
 from app.paging import Page
 from app.problems import Conflict, Invalid, NotFound
 from app.storage import Storage, remove
+from engine.encoding.description import NESTED
 
 WORKING_BYTES = 256 << 20  # that its process needs beside the model, about
 MODEL_COPIES = 4  # of a model's file that are in memory while it is read
@@ -58,12 +59,16 @@ def create(session: Session, ref: str, request: BatchRequest) -> BatchPrediction
 
 
 def _check(model: Model, dataset: DatasetDetail, request: BatchRequest) -> None:
-    there = {column.name for column in dataset.columns}
+    there = {column.name: column.type for column in dataset.columns}
     if absent := [feature.name for feature in model.features if feature.name not in there]:
         raise Invalid.at("/dataset_id", f"the data set has no column {', '.join(map(repr, absent[:20]))}")
     for i, name in enumerate(request.columns):
         if name not in there:
             raise Invalid.at(f"/columns/{i}", f"the data set has no column {name[:100]!r}")
+        if request.format == "csv" and there[name] in NESTED:
+            raise Invalid.at(
+                f"/columns/{i}", f"CSV has no place for an {there[name]}: take Parquet, or leave it out"
+            )
     if len(set(request.columns)) < len(request.columns):
         raise Invalid.at("/columns", "a column is named twice")
 

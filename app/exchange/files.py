@@ -5,12 +5,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.problems import Invalid, NotFound, NotInstalled
 from engine import __version__, kernels, model_file
-from engine.ensemble import AnyModel, load_model
+from engine.ensemble import AnyModel, Ensemble, load_model
 from engine.export.errors import NotExportable
 from engine.export.keras.weights_file import export_keras_weights
 from engine.export.python_file import export_python
+from engine.folds.out_of_fold import Kept
 from engine.model_file import UnreadableModel
 from engine.spec import InvalidSpec
 
@@ -57,6 +60,7 @@ def describe(path: Path, memory: int) -> dict[str, Any]:
                 f"the model needs {needed:,} bytes of memory, {memory:,} are allowed", code="unreadable_file"
             )
         _, metadata = model_file.unpack(data)
+        _try_out(path)
     except (UnreadableModel, InvalidSpec) as error:
         raise Invalid(str(error)[:1000], code="unreadable_file") from None
     further = {name: text[:LONGEST_ENTRY] for name, text in sorted(metadata.items()) if name not in OWN}
@@ -81,6 +85,20 @@ def describe(path: Path, memory: int) -> dict[str, Any]:
             "environment": {},
         },
     }
+
+
+def _try_out(path: Path) -> None:
+    """Raise `UnreadableModel` where the model, read as it will be, cannot answer, or not what it has kept."""
+    try:
+        model = load_model(model_file.mapped(path))
+        model.predict_encoded(np.zeros((1, model.encoder.width), np.float32))
+        if isinstance(model, Ensemble) and (kept := Kept.of(model.further)) is not None:
+            model.target.decode(kept.answers[:1], np.empty((1, 0), np.float32))
+    except MemoryError:
+        raise
+    except Exception as error:
+        detail = f"the parts of this file do not belong together: {type(error).__name__}: {error}"
+        raise UnreadableModel(detail) from error
 
 
 def _kept(path: Path, about: dict[str, str]) -> AnyModel:

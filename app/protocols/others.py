@@ -15,7 +15,7 @@ ANSWERS = ("label", "labels", "value", "values", "reconstruction_error")
 def invoked(context: Context, ref: str, rows: Records | Inputs, params: dict[str, Any]) -> list[Any]:
     """An answer a row: a label, labels, a value, values by target, or an error; or probabilities in order."""
     method = params.get("method", "predict")
-    if method not in {"predict", "predict_proba"}:
+    if method not in ("predict", "predict_proba"):
         raise Invalid.at("/params/method", "predict and predict_proba are allowed")
     answers = predictions.predict(context, ref, rows).predictions
     if method == "predict":

@@ -48,6 +48,7 @@ class Destinations:
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port
+            host.encode("idna")  # no label empty or of more than 63 letters (RFC 1035, 2.3.4)
         except ValueError as error:
             raise NotAllowed(f"it is no address: {error}") from None
         if parts.username is not None or parts.password is not None or parts.fragment:

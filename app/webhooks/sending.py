@@ -63,6 +63,8 @@ class Sender(threading.Thread):
                     pass
             except DBAPIError as error:
                 logger.warning("webhooks wait for the database", extra={"reason": str(error.orig)})
+            except Exception:  # the thread is the only one that this process has for it
+                logger.exception("webhooks could not be sent")
 
     def stop(self) -> None:
         """End after what is being sent now."""
@@ -133,7 +135,7 @@ async def _send(client: httpx.AsyncClient, message: _Message, destinations: Dest
             status = await _post(client, message, destinations)
     except TimeoutError:
         return _Outcome(None, f"it took longer than {SECONDS:g} seconds")
-    except (NotAllowed, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+    except (NotAllowed, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
         return _Outcome(None, f"{type(error).__name__}: {error}")
     return _Outcome(status, None if 200 <= status < 300 else f"it was answered with {status}")
 

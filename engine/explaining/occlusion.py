@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.arrays import Array
-from engine.explaining.base import ExplanationSpec
+from engine.explaining.base import ExplanationSpec, Unexplainable
 from engine.explaining.scores import Values
 
 ROWS_AT_ONCE = 1024
@@ -39,10 +39,15 @@ def occlusion(
     shape: tuple[int, int, int],
     spec: OcclusionSpec,
 ) -> Values:
-    """The map (height, width) of row (width,), which is an image of `shape`; f gives one score a row."""
+    """The map (height, width) of row (width,), which is an image of `shape`; f gives one score a row.
+
+    Raises `Unexplainable` for a stride that leaves pixels out.
+    """
     height, width, _ = shape
     side = spec.patch or max(1, min(height, width) // 4)
     stride = spec.stride or max(1, side // 2)
+    if stride > side:
+        raise Unexplainable(f"a stride of {stride} leaves pixels out between patches of {side}", "stride")
     corners = [(top, left) for top in _starts(height, side, stride) for left in _starts(width, side, stride)]
     image, cover = row.reshape(shape), reference.reshape(shape)
     score = float(f(row[np.newaxis])[0])

@@ -2,13 +2,17 @@
 
 import os
 import time
+from io import BytesIO
+from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from hand_made import ROWS, keep, make
 from hand_made_jobs import claim
 
 from app.backup.snapshot import named_files
+from app.batches import running
 from app.batches.answer_table import answer_table, for_csv
 from app.batches.neutral import neutral
 from app.batches.schemas import BatchRequest
@@ -66,6 +70,25 @@ def test_what_is_refused(ready, change, pointer, says):
     assert error["pointer"] == pointer
     assert says in error["detail"]
     assert ready[0].client.get("/v1/batch-predictions").json()["items"] == []
+
+
+def test_csv_has_no_place_for_arrays(ready):
+    service, _ = ready
+    picture = pl.Series("picture", np.zeros((len(ROWS), 3), np.float32))
+    file = BytesIO()
+    pl.DataFrame(ROWS).with_columns(picture).write_parquet(file)
+    dataset = service.upload(file.getvalue(), "application/vnd.apache.parquet")["id"]
+    answer = launch(ready, 422, dataset_id=dataset, format="csv", columns=["picture"])
+    assert answer["errors"][0]["pointer"] == "/columns/0"
+    launch(ready, dataset_id=dataset, format="parquet", columns=["picture"])
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    scratch = tmp_path / "some [letters]*"
+    scratch.mkdir()
+    parts = [pl.DataFrame({"a": [i]}) for i in range(3)]
+    path = running._write_parquet(SimpleNamespace(scratch=scratch), iter(parts))
+    assert pl.read_parquet(path, glob=False).equals(pl.concat(parts))
 
 
 def test_a_data_set_without_a_feature_is_refused(ready):

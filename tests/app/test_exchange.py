@@ -8,9 +8,12 @@ import numpy as np
 import onnxruntime
 import pytest
 from hand_made import ROWS, keep, make
+from safetensors.numpy import save
 
 from app.exchange import files
 from app.problems import NotInstalled
+from engine import model_file
+from engine.trust.assurance import ClassConformal, ValueConformal
 
 BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -68,6 +71,26 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(service, damage) -> None
     assert response.json()["type"] == "urn:backpropd:unreadable_file"
     assert service.files() == before
     assert service.client.get("/v1/models").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make("multiclass", conformal=ValueConformal(scores=((0.1, 0.2),))),
+        make("regression", conformal=ClassConformal(scores=(0.1, 0.2))),
+        make("several", conformal=ValueConformal(scores=((0.1, 0.2),))),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_refused(service, model) -> None:
+    response = send(service, model.to_bytes())
+    assert response.status_code == 422, response.text
+    assert "do not belong together" in response.json()["detail"]
+
+
+def test_a_tensor_that_could_not_be_read_later_is_refused(service) -> None:
+    tensors, metadata = model_file.unpack(drawn().to_bytes())
+    data = save({**tensors, "row_losses.z": np.zeros(3, np.uint8)}, metadata)
+    assert send(service, data).status_code == 422
 
 
 def test_an_import_is_named_and_typed(service) -> None:

@@ -1,5 +1,6 @@
 """A POST that is sent twice with one key creates once."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -50,6 +51,14 @@ def test_another_body_is_refused(service):
     assert (response.status_code, response.json()["type"]) == (422, "urn:backpropd:invalid")
     assert "Idempotency-Key" in response.json()["detail"]
     assert count(service, NetworkRow) == 1
+
+
+def test_json_by_another_name_is_compared_too(service):
+    headers = KEY | {"Content-Type": "application/vnd.api+json"}
+    first, second = (
+        post(service, json=None, content=json.dumps(BODY | {"name": name}), headers=headers) for name in "ab"
+    )
+    assert (first.status_code, second.status_code) == (201, 422)
 
 
 def test_an_error_is_not_kept(service):

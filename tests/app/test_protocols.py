@@ -245,6 +245,8 @@ def test_mlflow_s_model_may_be_a_setting_and_give_probabilities(start_service, t
         ({"instances": []}, "/instances"),
         ({"instances": [{}, 1]}, "/instances"),
         ({"instances": [{}], "params": {"method": "x"}}, "/params/method"),
+        ({"instances": [{}], "params": {"method": ["predict"]}}, "/params/method"),
+        ({"instances": [{}], "params": {"method": {}}}, "/params/method"),
     ],
 )
 def test_what_does_not_fit_mlflow_s_shapes_has_its_place(service, body, pointer):

@@ -3,8 +3,10 @@
 import socket
 import ssl
 import subprocess
+import time
 from datetime import timedelta
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
 from hand_made import keep, make
@@ -163,6 +165,39 @@ def test_what_a_dead_sender_took_is_taken_over(service, listening):
     make_due(service)
     assert send(service) == 1
     assert len(listening.received) == 1
+
+
+@pytest.mark.parametrize("host", ["a..example.com", "a" * 64 + ".example.com"])
+def test_a_name_that_cannot_be_one_stops_nobody(start_service, tmp_path, monkeypatch, host):
+    with start_service(tmp_path / "data", webhook_allowed_hosts="*.example.com") as service:
+        assert subscribe(service, f"https://{host}/", status=422)["errors"][0]["pointer"] == "/url"
+        with monkeypatch.context() as earlier:  # one that was let in before
+            earlier.setattr(Destinations, "check", lambda _, url: urlsplit(url))
+            hook = subscribe(service, f"https://{host}/")
+            keep(service.context, make(), "told")
+            assert send(service) == 1
+        assert told(service, hook)[0]["error"].startswith("UnicodeError")
+
+
+def test_whatever_happens_the_sender_goes_on(monkeypatch):
+    calls = []
+
+    def fail_once(*_):
+        calls.append(None)
+        if len(calls) == 1:
+            raise RuntimeError("something that nobody thought of")
+        return 0
+
+    monkeypatch.setattr(sending, "send_due", fail_once)
+    monkeypatch.setattr(sending, "POLL_SECONDS", 0.01)
+    sender = sending.Sender(None, Settings())
+    sender.start()
+    end = time.monotonic() + 20
+    while len(calls) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    sender.stop()
+    sender.join()
+    assert len(calls) >= 3
 
 
 def test_redirects_are_not_followed(service, listening):

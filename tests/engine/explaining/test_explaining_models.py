@@ -256,6 +256,11 @@ def test_an_enlarged_map_keeps_constants_and_slopes() -> None:
     np.testing.assert_allclose(enlarged(np.array([[0.0, 1.0]]), 1, 4)[0], [0, 0.25, 0.75, 1])
 
 
+def test_occlusion_leaves_no_pixel_out() -> None:
+    with pytest.raises(Unexplainable, match="leaves pixels out"):
+        occlusion(lambda x: x[:, 0], np.ones(64), np.zeros(64), (8, 8, 1), OcclusionSpec(patch=2, stride=4))
+
+
 def test_occlusion_finds_the_pixel_that_counts() -> None:
     def f(x):
         return 5 * x[:, 7]  # row 1, column 1 of 6 columns
