@@ -376,7 +376,10 @@ class Fitting:
         return in_memory(*known) if self._room is None else on_disk(*known, self._room)
 
     def _row_weights(self, rows: pl.DataFrame) -> RowWeights:
-        return RowWeights(self._goal.sample_weight, self._spec.class_weights, rows, self.target)
+        weights = RowWeights(self._goal.sample_weight, self._spec.class_weights, rows, self.target)
+        if self._validation_rows is not None:
+            weights.check(self._validation_rows)
+        return weights
 
     def _warn(self, code: WarningCode, detail: str, column: str | None = None) -> None:
         self._warnings.append(DatasetWarning(code=code, column=column, detail=detail))

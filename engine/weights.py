@@ -42,6 +42,13 @@ class RowWeights:
         by_class = self._of_class[self._target.codes(rows)]
         return by_class if weight is None else weight * by_class
 
+    def check(self, rows: pl.DataFrame) -> None:
+        """Raise `InvalidSpec` where none of the rows, which are to validate, counts anything."""
+        weight = self.of(rows)
+        if weight is not None and weight.max() <= 0:
+            detail = "they leave no weight to the rows that validate, whose classes do not occur in training"
+            raise InvalidSpec(detail, ("training", "class_weights"))
+
 
 def _own_weights(name: str, rows: pl.DataFrame) -> Weights:
     at = ("sample_weight",)

@@ -16,6 +16,7 @@ from engine.explaining.counterfactuals import (
     changed_row,
     class_margin,
     counterfactuals,
+    ordinal_margin,
 )
 from engine.explaining.scores import Values
 from engine.explaining.tables import SIMPLE, distances, encoded_values, observed, present
@@ -100,7 +101,8 @@ def _goal(case: Case, score: Values) -> Goal:
         own = int(case.predicted(score[np.newaxis])[0])
         if wanted == own:
             raise Unexplainable(f"{names[own]} is what is predicted already", "desired")
-        return lambda scores: class_margin(scores, own, wanted)
+        margin = ordinal_margin if kind == "ordinal" else class_margin
+        return lambda scores: margin(scores, own, wanted)
     if kind == "multilabel":
         _refuse(question, "at_least", "at_most", kind=kind)
         place = 0 if question.desired is None else _named(question.desired, names)

@@ -8,6 +8,8 @@ from app.jobs.assignment import Assignment, StoredTable
 from app.problems import Invalid
 from app.storage import Storage
 from engine import kernels
+from engine.encoding import UnreadableTable
+from engine.encoding.columns import cast
 from engine.encoding.description import NESTED
 from engine.ensemble import Ensemble, load_model_file
 from engine.folds.fitting import AnyFitting, fitting_for
@@ -98,5 +100,8 @@ def _model(path: Path) -> Model:
 
 
 def _open(table: StoredTable, storage: Storage) -> Table:
-    """The table, read from its file."""
-    return Table(read_kept(storage.dataset(table.dataset_id)), table.types)
+    """The table, read from its file as it was when the job was launched: its columns may have other types by now."""
+    try:
+        return Table(cast(read_kept(storage.dataset(table.dataset_id)), table.types), table.types)
+    except UnreadableTable as error:
+        raise InvalidSpec(f"{error.detail}: its type was changed meanwhile", ("dataset_id",)) from None

@@ -134,6 +134,19 @@ def _best_of_different(changes: Sequence[Change]) -> list[Change]:
     return list(best.values())
 
 
+def ordinal_margin(scores: Array, predicted: int, desired: int | None) -> Values:
+    """How far the median class is from being the desired one; without one, from being any other than the predicted.
+
+    Class k is the median where P(at most k) is at least 1/2 and P(below k) is less (`ClassTarget.winners`).
+    """
+    k = predicted if desired is None else desired
+    below, up_to = scores[:, :k].sum(axis=1), scores[:, : k + 1].sum(axis=1)
+    if k == scores.shape[1] - 1:
+        up_to = np.ones(len(scores))
+    inside: Values = np.minimum(up_to - 0.5, 0.5 - below)
+    return (-inside if desired is None else inside) - TIE
+
+
 def class_margin(scores: Array, predicted: int, desired: int | None) -> Values:
     """How much more probable the desired class is than any other; without one, any other than the predicted."""
     if desired is None:

@@ -186,8 +186,11 @@ def read_out(
             return Read(np.square(differences).mean(axis=1), of_errors, -of_errors)
         case "regression" | "count":
             stds, zeros, of_values = np.array(target.stds), np.array(target.means), np.zeros(means.shape)
-            of_values[rows, outputs] = stds[outputs]
-            return Read((stds * means + zeros)[rows, outputs], of_values, direct)
+            unbounded = (stds * means + zeros)[rows, outputs]
+            bounded = target.answers(means)[rows, outputs]
+            # Beyond the bounds, if there are any, the answer does not change.
+            of_values[rows, outputs] = np.where(bounded == unbounded, stds[outputs], 0.0)
+            return Read(bounded, of_values, direct)
     ordinal = target.kind == "ordinal"
     plain = -np.diff(means, axis=1, prepend=1.0, append=0.0) if ordinal else means
     answers: Values = scaled(plain.astype(np.float64), temperature, target.kind)

@@ -10,6 +10,7 @@ from engine.encoding import ColumnType
 from engine.encoding.split import Indices
 from engine.folds.choice import marks, share_of
 from engine.folds.drawing import TooFew
+from engine.forecasting.windows import FIRST, LAST
 from engine.planning import MIN_ROWS
 from engine.spec import InvalidSpec
 from engine.tasks import Task
@@ -82,6 +83,7 @@ def _parted(
 ) -> tuple[np.ndarray, np.ndarray]:
     validation = recipe.validation
     if not isinstance(validation, FractionValidation | KFoldValidation):
-        validation = FractionValidation()  # whose rows have no marks but their classes
+        # Rows have no marks but their classes, and windows their times.
+        validation = FractionValidation(time=FIRST if LAST in types else None)
     known = marks(rows, types, None if classes is None else rows[classes], validation)
     return share_of(known, min(fraction, 0.9), rng)

@@ -46,6 +46,7 @@ class _Series:
     rows: NDArray[np.intp]  # their numbers in the table
     values: Figures  # (steps, columns) without gaps: what is missing is as before
     known: NDArray[np.bool_]  # (steps, targets) where a value was there
+    begins: int  # the first step with nothing missing that is not as before
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class SeriesWindows(Spec):
     def examples(self, frame: pl.DataFrame, weight: str | None = None) -> pl.DataFrame:
         """Every window of the typed rows whose targets are known, with what comes after it.
 
+        A window that ends before the first value of a column is left out: that value is in its future.
+
         One row a window: its values and what is forecast, both relative to the level, and its times; `weight`: the
         column of the rows' weights, if there is one. Raises `UnreadableTable`.
         """
@@ -123,7 +126,8 @@ class SeriesWindows(Spec):
             ends[:, part] = series.times[:count], series.times[length + horizon - 1 :]
             rows[part] = series.rows[length - 1 : length - 1 + count]
             known = np.lib.stride_tricks.sliding_window_view(series.known[length:], horizon, axis=0)
-            complete[part] = known.all(axis=(1, 2))
+            last_steps = np.arange(length - 1, length - 1 + count)
+            complete[part] = known.all(axis=(1, 2)) & (last_steps >= series.begins)
         answers = y.swapaxes(1, 2).reshape(total, -1)
         made = pl.DataFrame(
             [
@@ -144,11 +148,14 @@ class SeriesWindows(Spec):
         length, targets = self.series.window, len(self.targets)
         windows, newest = [], []
         for series in self._series(frame):
+            of = "" if self.series.group is None else f" of {shown(series.group)}"
             if len(series.rows) < length:
-                of = "" if self.series.group is None else f" of {shown(series.group)}"
                 raise UnreadableTable(
                     f"a forecast reads the last {length} rows{of}, but there are {len(series.rows)}"
                 )
+            if not (there := series.known.any(axis=0)).all():
+                name = self.targets[int(there.argmin())]
+                raise UnreadableTable(f"{name} is missing in every row{of}", name)
             past = series.values[np.newaxis, -length:]
             level = past[:, -1, :targets]
             windows.append(_relative(past, level))
@@ -200,12 +207,14 @@ class SeriesWindows(Spec):
                 continue
             self._check_moments(frame, clock, rows)
             seen = values[rows]
+            missing = np.isnan(seen)
             yield _Series(
                 group=None if group is None else frame[group][int(rows[0])],
                 times=clock[rows],
                 rows=rows,
                 values=_filled(seen),
-                known=~np.isnan(seen[:, : len(self.targets)]),
+                known=~missing[:, : len(self.targets)],
+                begins=int(np.where(missing.all(axis=0), 0, (~missing).argmax(axis=0)).max()),
             )
 
     def _check_moments(self, frame: pl.DataFrame, clock: NDArray[np.generic], rows: NDArray[np.intp]) -> None:

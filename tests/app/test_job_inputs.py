@@ -3,6 +3,7 @@
 import pytest
 
 from app.jobs import queue
+from app.jobs.planner import fitting_of
 from app.jobs.store import JobRow
 from app.worker import Worker
 
@@ -39,6 +40,24 @@ def test_flat_columns_become_an_image(running, pixels):
     refused = post(running, pixels, network={"layers": layers})
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"].startswith("/network/layers/0")
+
+
+def test_a_job_keeps_the_types_that_its_columns_had(running, tmp_path):
+    rows = "".join(f"{i},{i % 7}.5,{i * 2}\n" for i in range(40))
+    dataset = running.upload(f"x,weight,price\n{rows}".encode())["id"]
+    request = {"dataset_id": dataset, "target": "price", "sample_weight": "weight", "task": "regression"}
+    job = running.client.post("/v1/jobs", json=request | {"training": {"epochs": 1}}).json()
+    changes = [{"name": name, "type": "categorical"} for name in ("x", "weight", "price")]
+    answer = running.client.patch(f"/v1/datasets/{dataset}", json={"columns": changes})
+    assert answer.status_code == 200, answer.text
+    with running.context.database.write() as session:
+        held = session.get(JobRow, job["id"])
+        worker = Worker(running.settings)
+        fitting = fitting_of(worker._describe(held, tmp_path).assignment)
+    worker._wake.close()
+    worker._database.close()
+    plan = fitting.plan.model_dump(mode="json")
+    assert plan | {"quality": "recommended", "notes": job["plan"]["notes"]} == job["plan"]
 
 
 def test_an_unknown_scaling_is_refused(running, pixels):

@@ -16,6 +16,7 @@ from engine.layers.activations.softmax import SoftmaxSpec
 from engine.layers.dense import DenseSpec
 from engine.losses import MseSpec
 from engine.network import NetworkSpec
+from engine.spec import InvalidSpec
 from engine.training import DatasetValidation, NoValidation, TrainingSpec
 
 
@@ -104,6 +105,25 @@ def test_a_softmax_under_mse_runs_as_a_layer(penguins):
     assert fitting.network_spec.layers[-1].kind == "softmax"
     assert points[-1].train_loss < points[0].train_loss
     assert fitting.evaluate(fitting.model).accuracy > 0.9
+
+
+def test_rows_that_validate_must_count() -> None:
+    frame = pl.DataFrame(
+        {"t": range(60), "x": range(60), "y": ["a", "b"] * 24 + ["c"] * 12, "w": [1] * 48 + [0] * 12}
+    )
+    typed, types, _ = infer(frame)
+    late = {"validation": {"kind": "fraction", "time": "t"}}
+    for goal, training, path in (
+        ({}, {"class_weights": "balanced"}, ("training", "class_weights")),
+        ({"sample_weight": "w"}, {}, ("sample_weight",)),
+    ):
+        with pytest.raises(InvalidSpec) as raised:
+            Fitting(
+                Table(typed, types),
+                GoalSpec(target="y", **goal),
+                training=TrainingSpec.model_validate(late | training),
+            )
+        assert raised.value.path == path
 
 
 def test_balanced_class_weights_count(penguins):

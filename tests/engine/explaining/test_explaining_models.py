@@ -17,7 +17,7 @@ from engine.encoding.target import (
 )
 from engine.ensemble import Ensemble
 from engine.explaining import Unexplainable
-from engine.explaining.counterfactuals import Candidates, counterfactuals
+from engine.explaining.counterfactuals import Candidates, class_margin, counterfactuals, ordinal_margin
 from engine.explaining.differentiable import ScoreGradients, WideScores
 from engine.explaining.gedeon import first_matrices, gedeon
 from engine.explaining.grad_cam import channel_layer, enlarged, grad_cam
@@ -111,6 +111,23 @@ def test_gradients_equal_central_differences(task: str, temperature: float) -> N
         np.testing.assert_allclose(f.values(x, outputs), answered[:, output], rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(f.gradients(x, outputs), numerical(f, x, outputs), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(WideScores(model)(x), answered, rtol=1e-5, atol=1e-6)
+
+
+def test_a_bounded_answer_is_explained_as_it_is_given() -> None:
+    model = model_of("regression")
+    x = model.encoder.encode(FRAME).astype(np.float64)
+    plain = Scores(model)(x)[:, 0]
+    low, high = np.quantile(plain, [0.3, 0.7])
+    target = model.target.model_copy(update={"lows": (low,), "highs": (high,)})
+    bounded = model.settled(target, model.assurance)
+    f, outputs = ScoreGradients(bounded), np.zeros(len(x), np.intp)
+    np.testing.assert_allclose(f.values(x, outputs), Scores(bounded)(x)[:, 0], rtol=1e-5, atol=1e-5)
+    gradients = f.gradients(x, outputs)
+    np.testing.assert_allclose(gradients, numerical(f, x, outputs), rtol=1e-6, atol=1e-7)
+    assert np.array_equal((gradients == 0).all(axis=1), (plain < low) | (plain > high))
+    row, reference = x[[np.argmax(plain)]], x[[np.argmin(plain)]]
+    found = integrated_gradients(f, row, reference, np.zeros(1, np.intp))
+    assert found.values.sum() == pytest.approx(high - low, abs=1e-3 * (high - low))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -305,6 +322,16 @@ def test_counterfactuals_prefer_few_features_and_small_distances() -> None:
     assert {feature for feature, _ in two.choices} == {1, 2}  # not the first and one more
     assert two.distance == 5
     assert counterfactuals(lambda x: np.full(len(x), -1.0), np.zeros(3), features, 2, 2) == []
+
+
+def test_a_margin_is_reached_where_the_prediction_is() -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(4) / 2, 500)
+    for kind, margin in (("ordinal", ordinal_margin), ("multiclass", class_margin)):
+        target = ClassTarget(kind=kind, name="size", classes=("a", "b", "c", "d"))
+        predicted = target.winners(p)
+        for k in range(4):
+            assert np.array_equal(margin(p, 0, k) >= 0, predicted == k)
+            assert np.array_equal(margin(p, k, None) >= 0, predicted != k)
 
 
 def test_values_that_occur_and_the_intervals_between_them() -> None:

@@ -1,6 +1,7 @@
 """Series: windows against loops, no leakage, forecasts that beat the last value, and what is refused."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -86,6 +87,36 @@ def test_windows_that_validate_have_nothing_in_common_with_what_was_trained_on(v
         assert trained.height > 5
         assert trained[LAST].max() < held_out[FIRST].min()
         assert max(trained[LAST].max(), held_out[LAST].max()) < one.appraisal._parted.test[FIRST].min()
+
+
+@pytest.mark.parametrize("validation", [{"kind": "none"}, {"kind": "fraction"}])
+def test_what_is_kept_apart_has_nothing_in_common_with_the_rest(validation) -> None:
+    frame = pl.DataFrame({"day": range(200), "sales": CHANCE.normal(size=200)})
+    apart = {"test": {"fraction": 0.2}, "calibration": {"fraction": 0.2}}
+    parted = fitting(frame, validation=validation, **apart).appraisal._parted
+    blocks = [parted.training, parted.validation, parted.calibration, parted.test]
+    there = [block for block in blocks if block is not None]
+    assert len(there) == (3 if validation["kind"] == "none" else 4)
+    for earlier, later in pairwise(there):
+        assert earlier.height > 5
+        assert earlier[LAST].max() < later[FIRST].min()
+
+
+def test_no_window_holds_a_value_of_its_future() -> None:
+    day = [float(i) for i in range(20)]
+    late = [None] * 7 + day[7:]
+    frame = pl.DataFrame({"day": day, "sales": late, "price": [None] * 9 + day[9:], "none": [None] * 20})
+    series = {"window": 3, "horizon": 1}
+    made = fitting(frame, series=series, validation={"kind": "none"})
+    assert made.training_rows[ROW].min() == 9  # the first that ends where both have begun
+    frame = frame.drop("price")
+    made = fitting(frame, series=series, validation={"kind": "none"})
+    assert made.training_rows[ROW].min() == 7
+    for _ in made.run():
+        pass
+    typed, _, _ = infer(frame.with_columns(pl.lit(None, pl.Float64).alias("sales")))
+    with pytest.raises(UnreadableTable, match="sales is missing in every row"):
+        made.model.predict(typed)
 
 
 def rising(steps: int) -> np.ndarray:
