@@ -159,6 +159,16 @@ def _data(data: CardData | None) -> Iterator[str]:
         yield f"- Not learned from: {_text(left_out.column)} ({_text(left_out.reason)})"
 
 
+def _best_epochs(best: int | list[int | None] | None) -> str:
+    match best:
+        case None:
+            return ""
+        case int():
+            return f", of which {best:,} was the best"
+    each = ", ".join("the last" if epoch is None else f"{epoch:,}" for epoch in best)
+    return f", the best of each of the {len(best)} networks: {each}"
+
+
 def _training(training: CardTraining | None) -> Iterator[str]:
     if training is None:
         yield "That is not known here: it was imported."
@@ -167,7 +177,7 @@ def _training(training: CardTraining | None) -> Iterator[str]:
     yield f"- Network: {' → '.join(training.layers)}{parameters}"
     rate = "" if training.learning_rate is None else f", learning rate {training.learning_rate:g}"
     yield f"- Optimizer: {training.optimizer}{rate}; loss: {_words(training.loss)}"
-    best = "" if training.best_epoch is None else f", of which {training.best_epoch:,} was the best"
+    best = _best_epochs(training.best_epoch)
     seconds = "" if training.seconds is None else f", in {training.seconds:.3g} seconds"
     yield f"- Epochs: {training.epochs:,}{best}{', stopped early' if training.stopped_early else ''}{seconds}"
     if training.seed is not None:

@@ -36,7 +36,9 @@ class CardTraining(BaseModel):
     learning_rate: float | None
     loss: str
     epochs: int = Field(description="As asked for.")
-    best_epoch: int | None = Field(description="The epoch whose weights were kept; null: the last one's.")
+    best_epoch: int | list[int | None] | None = Field(
+        description="The epoch whose weights were kept, of several networks that of each; null: the last one's."
+    )
     stopped_early: bool
     seed: int | None
     job_id: str | None

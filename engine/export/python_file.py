@@ -12,13 +12,6 @@ from textwrap import wrap
 
 import numpy as np
 
-from engine.encoding.array_encoder import ArrayEncoder
-from engine.encoding.column_encoders import (
-    BooleanEncoder,
-    CategoricalEncoder,
-    DatetimeEncoder,
-    NumericEncoder,
-)
 from engine.encoding.records import frame_from_records
 from engine.encoding.scales import shares_and_levels
 from engine.encoding.target import RegressionTarget
@@ -29,7 +22,6 @@ from engine.export.programs import add_model
 from engine.export.vectors import COUNT, drawn_records
 
 PARTS = ("operations", "reading", "predicting")
-READ_THERE = NumericEncoder | BooleanEncoder | CategoricalEncoder | DatetimeEncoder | ArrayEncoder
 
 
 def export_python(model: AnyModel) -> str:
@@ -39,14 +31,10 @@ def export_python(model: AnyModel) -> str:
     g.output("answers", add_model(g, model, x), "float64", ("rows", model.target.outputs))
     scales = json.dumps([column.model_dump(mode="json") for column in model.encoder.columns])
     shares, levels = shares_and_levels() if '"quantiles"' in scales else (np.zeros(0), np.zeros(0))
-    left_out = [column for column in model.encoder.columns if not isinstance(column, READ_THERE)]
-    columns = [column.model_dump(mode="json") for column in model.encoder.columns]
-    reasons = "; ".join(f"{column.name} is {column.kind}" for column in left_out)
     unit = model.target.stds if isinstance(model.target, RegressionTarget) else [1.0]
     description = {
         "program": as_json(g),
-        "columns": None if left_out else columns,
-        "encoder": reasons or "included",
+        "columns": [column.model_dump(mode="json") for column in model.encoder.columns],
         "target": model.target.model_dump(mode="json"),
         "unit": list(unit),
         "vectors": _vectors(model),

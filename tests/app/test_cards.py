@@ -75,6 +75,29 @@ def test_a_card_tells_what_a_user_needs(trained):
         assert line in text.splitlines(), line
 
 
+@pytest.mark.parametrize(
+    ("best", "told"),
+    [
+        (None, "- Epochs: 50, stopped early"),
+        (7, "- Epochs: 50, of which 7 was the best, stopped early"),
+        ([47, None, 3], "- Epochs: 50, the best of each of the 3 networks: 47, the last, 3, stopped early"),
+    ],
+)
+def test_several_networks_have_a_best_epoch_each(service, best, told):
+    training = {"epochs": 50, "best_epoch": best, "stopped_early": True, "seed": 1}
+    lineage = {
+        "dataset": None,
+        "network": make().network.model_dump(mode="json"),
+        "training": training,
+        "seed": 1,
+        "engine_version": "0",
+        "environment": {},
+    }
+    keep(service.context, make(), lineage=lineage)
+    assert service.client.get("/v1/models/penguins/card").json()["training"]["best_epoch"] == best
+    assert told in shown(service)
+
+
 def test_the_example_of_a_card_runs(trained):
     card = trained.client.get("/v1/models/penguins/card").json()
     [command] = re.findall(r"```sh\n(.*?)```", shown(trained), re.DOTALL)

@@ -41,8 +41,6 @@ def answers(x: Array) -> Array:
 def encoded(records: Sequence[Mapping[str, Any]]) -> Array:
     """The network's input for raw records by column name; raises `ValueError` for a value of another type."""
     description, constants = _contents()
-    if description["columns"] is None:
-        raise ValueError(f"this file takes encoded rows alone, by answers(x): {description['encoder']}")
     return encode(description["columns"], records, (constants["shares"], constants["levels"]))
 
 

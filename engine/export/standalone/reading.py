@@ -4,7 +4,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
+from unicodedata import normalize
+from zlib import crc32
 
 import numpy as np
 
@@ -18,6 +21,8 @@ PERIODS = {"month": 12, "weekday": 7, "hour": 24}
 NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
+WORD = re.compile(r"\w+")
+LONGEST_TEXT = 20_000
 TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -41,6 +46,8 @@ def _column(column: Column, values: Sequence[Any], normal: Sequence[Array]) -> A
     texts = [_text(value, column) for value in values]
     if column["kind"] == "categorical":
         encoded = _categories(column, texts, normal)
+    elif column["kind"] == "text":
+        encoded = _ngrams(column, texts)
     elif column["kind"] == "datetime":
         encoded = _dates(column, texts, normal)
     elif column["kind"] == "boolean":
@@ -133,6 +140,21 @@ def _dates(column: Column, texts: Sequence[str | None], normal: Sequence[Array])
             angles = 2 * np.pi * (values.astype(int) % period) / period
             encoded += [np.sin(angles), np.cos(angles)]
     return np.stack(encoded, axis=1)
+
+
+def _ngrams(column: Column, texts: Sequence[str | None]) -> Array:
+    """The numbers of a text's n-grams: its words, pairs of them and, if `letters`, three letters of each in a row."""
+    numbers = {code: number for number, code in enumerate(column["known"], 1)}
+    out = np.zeros((len(texts), column["places"]))
+    for row, text in zip(out, texts, strict=True):
+        words = WORD.findall(normalize("NFKC", (text or "")[:LONGEST_TEXT]).lower())
+        grams = [*words, *map(" ".join, pairwise(words))]
+        if column["letters"]:
+            grams += [f"#{f'<{word}>'[i : i + 3]}" for word in words for i in range(len(word))]
+        codes = dict.fromkeys(crc32(gram.encode()) for gram in grams)
+        found = [numbers[code] for code in codes if code in numbers][: len(row)]
+        row[: len(found)] = found
+    return out
 
 
 def _nested(column: Column, values: Sequence[Any]) -> Array:

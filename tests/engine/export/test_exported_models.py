@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from exported import by_onnxruntime
 
+from engine.encoding.columns import infer
 from engine.encoding.records import frame_from_records
 from engine.encoding.scales import QuantileScale
 from engine.encoding.table import TableEncoder
@@ -17,10 +18,13 @@ from engine.ensemble import Ensemble
 from engine.export.onnx_model import export_onnx
 from engine.export.python_file import export_python
 from engine.export.vectors import drawn_records
+from engine.fitting import Fitting, Table
+from engine.goal import GoalSpec
 from engine.layers.activations.base import TanhSpec
 from engine.layers.dense import DenseSpec
 from engine.model import Model
 from engine.network import Network, NetworkSpec
+from engine.training import TrainingSpec
 from engine.trust.assurance import Assurance
 
 HOSTILE = '\');import os\n"""\\ {0}\u2028'
@@ -149,6 +153,26 @@ def test_dates_leave_the_encoder_out_of_onnx_but_not_of_the_python_file() -> Non
     scope = {"__name__": "exported"}
     exec(compile(export_python(model), "exported", "exec"), scope)
     assert scope["check"]() <= 1e-6
+
+
+def test_texts_are_read_by_the_python_file() -> None:
+    words = ["good", "bad", "Straße", "ﬁne", "the", "Ⅻ", "naïve", "x_1", "…", "日本"]
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(words, draw.integers(1, 9))) for _ in range(300)]
+    labels = ["bad" in text.split() for text in texts]
+    table, types, _ = infer(pl.DataFrame({"text": texts, "label": labels}))
+    goal = GoalSpec(target="label", quality="fast")
+    fitting = Fitting(Table(table, {**types, "text": "text"}), goal, training=TrainingSpec(epochs=2))
+    list(fitting.run())
+    model = fitting.model
+    scope = {"__name__": "exported"}
+    exec(compile(export_python(model), "exported", "exec"), scope)
+    assert scope["check"]() <= 1e-6
+    asked = [{"text": text} for text in [*texts[:20], "", None, "STRASSE fine bad", 7]]
+    frame, _ = frame_from_records(asked, model.features)
+    assert np.array_equal(scope["encoded"](asked), model.encoder.encode(frame))
+    assert model.encoder.encode(frame).any()
+    assert [one["label"] for one in scope["predict"](asked)] == [one["label"] for one in model.predict(frame)]
 
 
 @pytest.mark.parametrize(
