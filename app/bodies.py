@@ -1,14 +1,15 @@
-"""Bodies in memory: bounded, and JSON read strictly."""
+"""Bodies in memory, bounded, and JSON and queries read strictly."""
 
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.problems import TooLarge
+from app.problems import Invalid, TooLarge, to_pointer
 from app.strict_json import parse
 
 COUNTED_HERE = sys.maxsize
@@ -42,7 +43,7 @@ class StrictRequest(Request):
         return self._json
 
 
-class StrictRoute(APIRoute):
+class StrictJsonRoute(APIRoute):
     """A route that reads its JSON strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -53,3 +54,34 @@ class StrictRoute(APIRoute):
             return await handler(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+class StrictRoute(StrictJsonRoute):
+    """A route that also refuses a query parameter that it does not know beside those that it has.
+
+    A misspelt one would do nothing, and nobody would be told.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Look at the names in the query first."""
+        handler = super().get_route_handler()
+        known = frozenset(_query_names(self.dependant))
+        if not known:
+            return handler
+
+        async def strict(request: Request) -> Response:
+            for name in request.query_params:
+                if name not in known:
+                    raise Invalid.at(
+                        to_pointer(("query", name[:100])),
+                        f"unknown query parameter; allowed are {', '.join(sorted(known))}",
+                    )
+            return await handler(request)
+
+        return strict
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _query_names(below)

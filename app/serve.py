@@ -34,6 +34,7 @@ def serve(settings: Settings) -> None:
     The workers start first, so that they import what they need while this process does.
     """
     check_bind(settings)
+    _listen(settings).close()  # an address that is taken is told before anything starts
     # uvicorn raises a signal again once it has shut down: it must not end this process before the workers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with workers(settings):

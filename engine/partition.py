@@ -23,6 +23,8 @@ from engine.trust.learning_curve import nested_order
 
 VALUES_A_PIECE = 4_000_000
 """At most, in the rows that are taken at a time: 32 MB of numbers."""
+LONE_CLASSES_TOLD = 10
+"""Classes of a single row that are told of each by itself."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +125,13 @@ def _part(
 
 
 def _of_lone_classes(labels: pl.Series) -> list[DatasetWarning]:
-    """A warning for each class of a single row, where classes keep their shares."""
+    """A warning for each class of a single row, where classes keep their shares; of many one for all."""
     counts = labels.alias("label").value_counts(name="count")
-    return [
-        DatasetWarning(
-            code="lone_class",
-            column=labels.name,
-            detail=f"{label!r} is in one row only, which stays in training",
-        )
-        for label in counts.filter(counts["count"] == 1)["label"].sort()
-    ]
+    alone = counts.filter(counts["count"] == 1)["label"].sort()
+    details = [f"{label!r} is in one row only, which stays in training" for label in alone]
+    if len(details) > LONE_CLASSES_TOLD:
+        details = [f"{len(details):,} classes are in one row each, which stays in training"]
+    return [DatasetWarning(code="lone_class", column=labels.name, detail=detail) for detail in details]
 
 
 def _known_rows(

@@ -186,6 +186,8 @@ def _why_no_classes(task: Task, column: pl.Series, kind: ColumnType) -> str | No
         )
     if distinct < 2:
         return f"{name!r} holds the one class {shown(column[0])} in all rows: there is nothing to learn"
+    if distinct == len(column) > 2:
+        return f"each value of {name!r} is in one row only: there is no class to learn from several rows"
     if task == "binary" and distinct > 2:
         return f"binary needs two classes, but {name!r} has {distinct}"
     if distinct > MAX_CLASSES:

@@ -10,6 +10,7 @@ from engine.spec import Path as Where
 
 MAX_COLUMNS = 10_000
 PIECE = 1 << 20
+GZIP = b"\x1f\x8b"  # how its files begin (RFC 1952, 2.3.1)
 
 
 def unreadable(detail: str, *where: str | int) -> Invalid:
@@ -40,6 +41,9 @@ def check_text(path: Path) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, offset, blank = 1, 0, True
     with path.open("rb") as file:
+        if file.read(len(GZIP)) == GZIP:
+            raise unreadable("the body is compressed: send it with the header Content-Encoding: gzip")
+        file.seek(0)
         while piece := file.read(PIECE):
             held = len(decoder.getstate()[0])  # bytes of a character that the piece before began
             try:

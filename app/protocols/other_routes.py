@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from app.access import needs
-from app.bodies import StrictRoute
+from app.bodies import StrictJsonRoute
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.predictions.reading import Inputs, Records, read
@@ -18,7 +18,7 @@ from app.problems import Busy, Invalid, NotFound, TooLarge, UnsupportedMediaType
 from app.protocols.shapes import mlflow_rows, tensorflow_rows
 from app.strict_json import parse
 
-router = APIRouter(tags=["protocols"], route_class=StrictRoute)
+router = APIRouter(tags=["protocols"], route_class=StrictJsonRoute)
 
 FAULTS = problems(NotFound, TooLarge, UnsupportedMediaType, Invalid, Busy)
 ROW = {"island": "Torgersen", "bill_length_mm": 39.1}

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.access import needs
-from app.bodies import StrictRoute
+from app.bodies import StrictJsonRoute
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.problems import Busy, Invalid, NotFound, TooLarge, UnsupportedMediaType
@@ -20,7 +20,7 @@ from app.protocols.schemas import InferAnswer, InferRequest, ModelMetadata
 from app.strict_json import parse
 from engine import __version__
 
-router = APIRouter(prefix="/v2", tags=["protocols"], route_class=StrictRoute)
+router = APIRouter(prefix="/v2", tags=["protocols"], route_class=StrictJsonRoute)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 JSON, BYTES = "application/json", "application/octet-stream"

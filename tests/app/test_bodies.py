@@ -9,6 +9,21 @@ from app.strict_json import MAX_DEPTH, parse
 JSON = "application/json"
 
 
+@pytest.mark.parametrize(
+    ("address", "name", "allowed"),
+    [
+        ("/v1/jobs?validate_onyl=true", "validate_onyl", "validate_only"),
+        ("/v1/models/m/predict?treshold=0.9", "treshold", "columns, explain, interval, threshold, top"),
+    ],
+)
+def test_a_query_parameter_that_is_not_known_is_refused(service, address, name, allowed) -> None:
+    answer = service.client.post(address, json={})
+    assert answer.status_code == 422, answer.text
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == f"/query/{name}"
+    assert error["detail"].endswith(f"allowed are {allowed}")
+
+
 def network(value: str) -> bytes:
     return f'{{"name": "n", "layers": [{{"kind": "dense", "units": {value}}}]}}'.encode()
 

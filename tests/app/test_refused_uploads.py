@@ -67,7 +67,7 @@ UNREADABLE = {
     ),
     "split character": (CSV, b"a\n" + b"x" * ((1 << 20) - 3) + b"\xc3(\n", "line 2 is not UTF-8: byte 0xc3"),
     "nul": (CSV, b"a,b\n1,2\n3,\x004\n", "line 3 holds a NUL byte (at offset 10)"),
-    "gzip without saying so": (CSV, gzip.compress(b"a,b\n1,2\n"), "line 1 is not UTF-8"),
+    "gzip without saying so": (CSV, gzip.compress(b"a,b\n1,2\n"), "with the header Content-Encoding: gzip"),
     "too many columns": (
         CSV,
         ",".join(f"c{i}" for i in range(10_001)).encode() + b"\n1\n",

@@ -170,6 +170,16 @@ def test_a_class_of_one_row_stays_in_training_with_a_warning():
     assert any(warning.code == "lone_class" for warning in fitting.plan.warnings)
 
 
+def test_many_classes_of_one_row_are_one_warning_and_nothing_else_is_refused():
+    labels = [*"abcdefghijkl", *(["x", "y"] * 14)]
+    fitting = Fitting(Table(FRAME.with_columns(label=pl.Series(labels)), TYPES), GoalSpec(target="label"))
+    [told] = [warning.detail for warning in fitting.plan.warnings if warning.code == "lone_class"]
+    assert told == "12 classes are in one row each, which stays in training"
+    names = FRAME.with_columns(label=pl.Series([f"name {i}" for i in range(ROWS)]))
+    with pytest.raises(InvalidSpec, match="no class to learn from several rows"):
+        Fitting(Table(names, TYPES), GoalSpec(target="label"))
+
+
 def test_without_validation_all_rows_train():
     plan = Fitting(TABLE, GoalSpec(target="label"), None, TrainingSpec(validation=NoValidation())).plan
     assert (plan.rows.training, plan.rows.validation) == (ROWS, 0)
