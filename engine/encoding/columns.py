@@ -25,7 +25,7 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 """What a missing value looks like as text, white space stripped."""
 TRUE = ("true", "yes", "t", "1")
 FALSE = ("false", "no", "f", "0")
-"""What truth looks like as text, in any case. A column of 0 and 1 is numeric: numbers are tried first."""
+"""What truth looks like as text, in any case, where a column is to be boolean. By itself one of true and false is."""
 
 CATEGORIES_AT_MOST = 100
 CHARACTERS_AT_MOST = 100
@@ -124,11 +124,24 @@ def _infer_text(text: pl.Series) -> tuple[pl.Series, ColumnType]:
         return text.cast(pl.Float64), "numeric"
     kinds: tuple[ColumnType, ...] = ("numeric", "boolean", "datetime")
     for kind in kinds:
-        if read(present.head(_PROBE), kind)[1] is None:
-            parsed, bad = read(text, kind)
+        if read_as_meant(present.head(_PROBE), kind)[1] is None:
+            parsed, bad = read_as_meant(text, kind)
             if bad is None:
                 return parsed, kind
     return text, kind_of_words(present.n_unique(), len(present), int(present.str.len_chars().sum()))
+
+
+def read_as_meant(text: pl.Series, kind: ColumnType) -> tuple[pl.Series, int | None]:
+    """As `read`, where nobody has said what the cleaned text is: of truth values true and false alone are read.
+
+    Yes and no stay the words that they are, since they are what a user's program compares answers with.
+    """
+    parsed, bad = read(text, kind)
+    if bad is None and kind == "boolean":
+        words = text.alias("words").to_frame()
+        meant = words.select(pl.when(pl.first().str.to_lowercase().is_in(("true", "false"))).then(pl.first()))
+        bad = first_unread(text, meant.to_series())
+    return parsed, bad
 
 
 def kind_of_words(distinct: int, present: int, characters: int) -> ColumnType:

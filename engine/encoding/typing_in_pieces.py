@@ -17,7 +17,7 @@ from typing import cast
 
 import polars as pl
 
-from engine.encoding.columns import EXACT, LARGEST, cleaned, infer_column, read
+from engine.encoding.columns import EXACT, LARGEST, cleaned, infer_column, read, read_as_meant
 from engine.encoding.description import ColumnType, DatasetWarning
 
 _KINDS: tuple[ColumnType, ...] = ("numeric", "boolean", "datetime")
@@ -98,7 +98,7 @@ class TextColumn:
         return values
 
     def _read(self, text: pl.Series, kind: ColumnType) -> pl.Series | None:
-        values, bad = read(cleaned(text), kind)
+        values, bad = read_as_meant(cleaned(text), kind)
         return values if bad is None else None
 
     def _numbers(self, text: pl.Series) -> pl.Series | None:

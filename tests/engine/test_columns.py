@@ -28,7 +28,8 @@ def infer_column(values, dtype=pl.String):
         (["0", "1", "1"], [0, 1, 1], "numeric"),
         (["9007199254740993", "1", "1"], [9007199254740993, 1, 1], "numeric"),
         (["true", "False", "TRUE"], [True, False, True], "boolean"),
-        (["yes", "NO", "t"], [True, False, True], "boolean"),
+        (["yes", "NO", "yes"], ["yes", "NO", "yes"], "categorical"),
+        (["true", "no", "true"], ["true", "no", "true"], "categorical"),
         (["2024-02-29", "2023-01-01"], [at("2024-02-29T00:00:00"), at("2023-01-01T00:00:00")], "datetime"),
         (["2024-02-29T12:30", "2024-02-29 12:30:01.5"], None, "datetime"),
         (["2023-02-29", "2023-01-01"], ["2023-02-29", "2023-01-01"], "categorical"),
@@ -46,7 +47,7 @@ def test_text_is_read_as_what_all_of_it_can_be(texts, values, kind):
 @pytest.mark.parametrize("token", [*MISSING, " ", " NA "])
 def test_a_missing_token_is_missing_in_every_type(token):
     assert infer_column(["1.5", token])[:2] == ([1.5, None], "numeric")
-    assert infer_column(["yes", token])[:2] == ([True, None], "boolean")
+    assert infer_column(["true", token])[:2] == ([True, None], "boolean")
     assert infer_column(["2024-01-01", token])[:2] == ([at("2024-01-01T00:00:00"), None], "datetime")
     assert infer_column(["word", token])[:2] == (["word", None], "categorical")
 
@@ -147,7 +148,8 @@ def test_cast_reads_a_column_as_the_type_that_the_user_gives():
             {"year": ["2007", "2008.0", "NA"], "flag": ["0", "1", "NA"], "yes": ["yes", "no", ""], "x": "1.5"}
         )
     )
-    typed = cast(frame, {"year": "categorical", "flag": "boolean", "yes": "numeric", "x": "text"})
+    typed = cast(frame, {"year": "categorical", "flag": "boolean", "yes": "boolean", "x": "text"})
+    typed = cast(typed, {"yes": "numeric"})
     assert typed.to_dict(as_series=False) == {
         "year": ["2007", "2008", None],
         "flag": [False, True, None],
