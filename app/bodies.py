@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.problems import Invalid, TooLarge, to_pointer
 from app.strict_json import parse
@@ -82,6 +83,11 @@ class StrictRoute(StrictJsonRoute):
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
-    yield from (parameter.alias for parameter in dependant.query_params)
+    for parameter in dependant.query_params:
+        form = parameter.field_info.annotation
+        if isinstance(form, type) and issubclass(form, BaseModel):  # a whole query in one class
+            yield from (field.alias or name for name, field in form.model_fields.items())
+        else:
+            yield parameter.alias
     for below in dependant.dependencies:
         yield from _query_names(below)

@@ -80,7 +80,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What looks into SQLite itself has nothing to look at on PostgreSQL."""
+    """What starts a service is slow. What looks into SQLite itself has nothing to look at on PostgreSQL."""
+    for item in items:
+        if "start_service" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
     if config.getoption("--postgres"):
         for item in items:
             if item.get_closest_marker("sqlite"):

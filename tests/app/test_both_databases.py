@@ -16,6 +16,8 @@ from app.jobs.store import JobRow
 from app.models import store as models
 from app.networks.store import NetworkRow
 
+pytestmark = pytest.mark.slow
+
 
 def job(priority=0, owner=""):
     return JobRow(

@@ -289,6 +289,7 @@ def test_the_documented_examples_are_answered_without_a_warning(service) -> None
     assert predictions[0] == predictions[1] == predictions[2]
 
 
+@pytest.mark.slow
 def test_the_api_starts_without_polars() -> None:
     code = "import sys, app.main; sys.exit('polars' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

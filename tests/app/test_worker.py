@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.worker import Worker, alive
 
 
+@pytest.mark.slow
 def test_a_worker_needs_no_fastapi():
     code = "import sys, app.worker; sys.exit('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -34,6 +34,7 @@ def test_it_needs_httpx_alone():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_its_wheel_holds_everything(tmp_path):
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
     source = tmp_path / "client"

@@ -37,6 +37,7 @@ def trained(*args, **kwargs):
     return fitting, points
 
 
+@pytest.mark.slow
 def test_penguins_species(penguins):
     fitting, points = trained(penguins, GoalSpec(target="species"))
     model = fitting.model

@@ -88,6 +88,7 @@ def test_the_perceptron_rule_has_no_classes_in_regression():
     assert caught.value.path == ("training", "loss")
 
 
+@pytest.mark.slow
 def test_all_at_once():
     recipe = {
         "epochs": 40,

@@ -102,6 +102,7 @@ def _trained(made: Fitting, checkpoint: Checkpoint | None = None) -> tuple[str, 
     return made.weights_sha256(), report and report.model_dump(mode="json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_bits_wherever_the_rows_are(
     name: str, held: Callable[..., LargeTable], tmp_path: Path

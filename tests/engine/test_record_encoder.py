@@ -91,6 +91,7 @@ def test_the_bits_and_warnings_are_those_of_the_frame(record, which):
     _compare(record, which)
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from([name for name in TYPES if name != "picture"]),
     value=values,

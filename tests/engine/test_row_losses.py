@@ -89,6 +89,7 @@ def test_long_trainings_and_large_tables_keep_as_much(monkeypatch):
     assert history.losses.shape == (2, 40)
 
 
+@pytest.mark.slow
 def test_labels_learned_by_heart_are_seen_on_the_way():
     wrong = range(0, 400, 16)
     fitting, models = trained(

@@ -38,6 +38,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [7, 50, 400])
 def test_as_the_whole_table(rows: int) -> None:
     rng = np.random.default_rng(0)

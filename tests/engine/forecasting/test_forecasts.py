@@ -133,6 +133,7 @@ def mackey_glass(steps: int) -> np.ndarray:
     return np.array(x[-steps * 3 :: 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "share"), [(rising, 0.25), (mackey_glass, 0.25)])
 def test_forecasts_beat_the_last_value(make, share: float) -> None:
     values = make(260)

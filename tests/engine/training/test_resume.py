@@ -14,6 +14,8 @@ from engine.optimizers import OPTIMIZER_SPECS
 from engine.schedules import SCHEDULE_SPECS
 from engine.training import shuffling
 
+pytestmark = pytest.mark.slow
+
 
 def check(make: Make, folder: Path) -> None:
     """Stop after the first yield, the last one and four between, and once twice in a row."""

@@ -6,6 +6,8 @@ from sklearn import metrics
 
 from engine.trust.temperature import fit_temperature, for_their_mean, scaled
 
+pytestmark = pytest.mark.slow
+
 
 def softmax(z):
     powers = np.exp(z - z.max(axis=1, keepdims=True))
