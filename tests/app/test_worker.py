@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from app.database import now
 from app.jobs import queue
 from app.jobs.store import WorkerRow
