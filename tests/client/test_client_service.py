@@ -303,3 +303,20 @@ def test_keys(tmp_path):
             client.datasets.get("ds_1")
     finally:
         running.close()
+
+
+def test_a_running_forecast_is_asked_with_a_frame(client, service):
+    days = [f"2024-01-{day:02}" for day in range(1, 31)]
+    frame = pl.DataFrame(
+        {"sales": range(60), "shop": ["a"] * 30 + ["b"] * 30, "day": days * 2, "price": [1.5, 2.5] * 30}
+    )
+    series = {"time": "day", "group": "shop", "window": 4, "horizon": 1}
+    endless = {"epochs": 100_000, "early_stopping": None}
+    job = client.train(frame, "sales", series=series, training=endless)
+    service.until_epoch(job.id)
+    job.pause()
+    service.until(job.id, "paused")
+    answers = job.answers(frame.drop("price").with_columns(price=pl.lit(2.0)))
+    assert [answer["group"] for answer in answers] == ["a", "b"]
+    assert all(answer["after"].startswith("2024-01-30") for answer in answers)
+    job.cancel()

@@ -64,10 +64,17 @@ def answers(job: JobFields, rows: Any) -> Steps[list[dict[str, Any]]]:  # noqa: 
     """What the weights of the newest checkpoint say of each row, in as many requests as the rows need."""
     yield from detailed(job)
     found: list[dict[str, Any]] = []
-    for body in table_of(rows).bodies(job.data["plan"]["features"]):
+    for body in table_of(rows).bodies(_columns_read(job)):
         request = Request("POST", f"{job.PATH}/{job.id}/predict", json=body, repeatable=True)
         found += (yield from asked(request))["predictions"]
     return found
+
+
+def _columns_read(job: JobFields) -> list[str]:
+    """The columns that its weights read, in the service's order: of rows over time their time and series first."""
+    series = job.data.get("series") or {}
+    about = [series.get("time"), series.get("group")]
+    return [*filter(None, about), *job.data["plan"]["features"]]
 
 
 def model_of(job: JobFields) -> Steps[dict[str, Any]]:
