@@ -81,6 +81,9 @@ def suited(finding: Finding, run: Run) -> Finding:
         Operation(op="replace", path="/network_id", value=None),
         Operation(op="replace", path="/network", value=document["network"]),
     ]
-    if run.request.get("quality") is not None:  # which chose the network that is given now
-        whole.append(Operation(op="replace", path="/quality", value=None))
+    whole += [
+        Operation(op="replace", path=f"/{name}", value=None)
+        for name in ("quality", "template")  # which chose the network that is given now
+        if run.request.get(name) is not None
+    ]
     return finding.model_copy(update={"remedy": Remedy(detail=remedy.detail, patch=tuple(whole))})

@@ -12,6 +12,7 @@ from engine.encoding import Categories, Scaling, Texts
 from engine.forecasting.spec import SeriesSpec
 from engine.goal import GoalSpec, Plan, Quality
 from engine.network import NetworkSpec
+from engine.templates import AnyTemplate
 from engine.training import Changes, TrainingSpec
 
 
@@ -55,6 +56,11 @@ class JobRequest(GoalSpec):
         None,
         description="The network itself, in place of `network_id`. With neither, the recommended one is used.",
     )
+    template: AnyTemplate | None = Field(
+        None,
+        description="Makes the network, in place of `network`; see GET /v1/catalog.",
+        examples=[{"kind": "mlp", "hidden": [64, 64]}],
+    )
     start_from: str | None = Field(
         None,
         max_length=200,
@@ -74,8 +80,8 @@ class JobRequest(GoalSpec):
 
     @model_validator(mode="after")
     def _one_network(self) -> "JobRequest":
-        if self.network_id is not None and self.network is not None:
-            raise ValueError("give network_id or network, not both")
+        if sum(given is not None for given in (self.network_id, self.network, self.template)) > 1:
+            raise ValueError("give one of network_id, network and template, not more")
         return self
 
 

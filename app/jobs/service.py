@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.storage import Storage, remove
 from engine.goal import GoalSpec, Plan
 from engine.network import NetworkSpec
+from engine.spec import InvalidSpec
 from engine.training import DatasetValidation, TrainingSpec
 
 PLAN_SECONDS = 120
@@ -89,7 +90,7 @@ def _check_memory(request: JobRequest, needed: int, budget: int) -> None:
     advice, code = "take fewer units or a smaller batch", "too_large_for_memory"
     if needed > budget:
         raise Invalid.at(
-            "/network_id" if request.network_id else "/network",
+            _place_of_network(request),
             f"training needs {_about(needed)} bytes, more than the budget of {budget:,}: {advice}",
             code=code,
         )
@@ -116,6 +117,12 @@ def _stored(dataset: DatasetDetail) -> StoredTable:
 
 
 def _network(session: Session, request: JobRequest) -> NetworkSpec | None:
+    if request.template is not None:
+        try:
+            made = request.template.build()
+        except InvalidSpec as error:
+            raise Invalid.spec(error, "template") from None
+        return NetworkSpec.model_validate(made.model_dump())  # with all fields set, which the planner is told
     if request.network_id is None:
         return request.network
     try:
@@ -154,15 +161,22 @@ def _seen_from(request: JobRequest, problem: Invalid) -> Invalid:
 
 def _outside(request: JobRequest, error: FieldError) -> FieldError:
     """An error of a network that is not in the request."""
-    if request.network_id is not None:
+    if request.network_id is not None or request.template is not None:
         place = error.pointer.removeprefix("/network")
-        return FieldError(pointer="/network_id", detail=f"{place}: {error.detail}")
+        return FieldError(pointer=_place_of_network(request), detail=f"{place}: {error.detail}")
     if request.start_from is not None:
         return FieldError(pointer="/start_from", detail=f"the model's network does not suit: {error.detail}")
     return FieldError(
         pointer="/network",
         detail=f"{error.detail}; that is, the recommended network does not suit: give one that does",
     )
+
+
+def _place_of_network(request: JobRequest) -> str:
+    """Where a request says what the network is."""
+    if request.template is not None:
+        return "/template"
+    return "/network_id" if request.network_id is not None else "/network"
 
 
 def _about(size: int) -> str:

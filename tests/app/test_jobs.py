@@ -8,6 +8,7 @@ import pytest
 from app.database import now
 from app.events import store as events
 from app.jobs import queue, store
+from engine.templates import MlpSpec
 
 NETWORK = {"layers": [{"kind": "dense", "units": 8}, {"kind": "relu"}, {"kind": "dense"}]}
 
@@ -110,7 +111,10 @@ REFUSED = {
     # name: (changes to a job that is right, pointer, words)
     "no data set": ({"dataset_id": "ds_nope"}, "/dataset_id", "no data set"),
     "no network": ({"network_id": "net_nope"}, "/network_id", "no network"),
-    "two networks": ({"network_id": "net_nope", "network": NETWORK}, "", "not both"),
+    "two networks": ({"network_id": "net_nope", "network": NETWORK}, "", "not more"),
+    "a template and a network": ({"template": {"kind": "mlp"}, "network": NETWORK}, "", "not more"),
+    "a template of another kind": ({"template": {"kind": "mpl"}}, "/template", "did you mean 'mlp'"),
+    "a template that does not suit": ({"template": {"kind": "lenet5"}}, "/template", "/layers/0"),
     "unknown field": ({"colour": "red"}, "/colour", "unknown field"),
     "unknown field deep": (
         {"network": layers(DENSE | {"unit": 3})},
@@ -230,6 +234,17 @@ def test_a_body_over_the_limit(running):
     response = running.client.post("/v1/jobs", json={"dataset_id": "x" * (2 << 20)})
     assert response.status_code == 413
     assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_template_makes_the_network(running, penguins):
+    template = {"kind": "mlp", "hidden": [12, 6]}
+    request = {"dataset_id": penguins, "target": "species", "template": template}
+    job = running.client.post("/v1/jobs", json=request).json()
+    units = [layer["units"] for layer in job["network"]["layers"] if layer["kind"] == "dense"]
+    assert units == [12, 6, 3]
+    by_hand = {"layers": MlpSpec(hidden=(12, 6)).build().model_dump(mode="json")["layers"]}
+    same = running.client.post("/v1/jobs", json=request | {"template": None, "network": by_hand}).json()
+    assert (same["network"], same["plan"]) == (job["network"], job["plan"])
 
 
 def test_a_network_by_id_is_to_blame_by_id(running, penguins):
