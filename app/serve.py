@@ -34,7 +34,7 @@ def serve(settings: Settings) -> None:
     The workers start first, so that they import what they need while this process does.
     """
     check_bind(settings)
-    _listen(settings).close()  # an address that is taken is told before anything starts
+    _bound(settings).close()  # an address that is taken is told before anything starts
     # uvicorn raises a signal again once it has shut down: it must not end this process before the workers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with workers(settings):
@@ -91,7 +91,14 @@ def _run(server: "uvicorn.Server", *listening: socket.socket) -> None:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """A listening socket that children inherit; ends the process where the address is taken.
+    """A listening socket that children inherit; ends the process where the address is taken."""
+    listening = _bound(settings)
+    listening.listen(BACKLOG)
+    return listening
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """A socket that has the address but does not listen; ends the process where the address is taken.
 
     Its protocol is named: for others asyncio leaves Nagle's algorithm on, which costs 40 ms an answer.
     """
@@ -99,13 +106,12 @@ def _listen(settings: Settings) -> socket.socket:
         family, kind, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
-        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
+        bound = socket.socket(family, kind, socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
         sys.exit(f"backpropd: cannot listen on {settings.host}:{settings.port}: {error.strerror}")
-    return listening
+    return bound
 
 
 def prepare(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """A real service to test against: a data folder, a migrated database, a real server on a free port."""
 
 import itertools
+import logging
 import os
 import shutil
 import socket
@@ -88,6 +89,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("sqlite"):
                 item.add_marker(pytest.mark.skip("looks into SQLite itself"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """What a test configures of the logs, to a stream that ends with it, ends with it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

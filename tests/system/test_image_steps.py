@@ -84,7 +84,7 @@ def read_only_files(image: Stage) -> dict[Path, int]:
 
 def get(port: int, path: str) -> str:
     """The text at a path of the service; fails on any status but 2xx."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
         return response.read().decode()
 
 

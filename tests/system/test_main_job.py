@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -242,3 +244,15 @@ def test_one_epoch_of_iris(service):
     data = csv(as_frame(load_iris()))
     job_id = service.launch(service.upload(data, "iris"), "target", training={"epochs": 1})
     assert service.until(job_id, "succeeded", "failed")["status"] == "succeeded"
+
+
+def test_an_address_that_is_taken_is_told_before_anything_starts(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--data", tmp_path / "data"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"backpropd: cannot listen on 127.0.0.1:{port}: Address already in use"
+    ]
+    assert not (tmp_path / "data").exists()
