@@ -55,7 +55,7 @@ class Settings(BaseModel):
     max_json_bytes: PositiveInt = Field(1 << 20, description="Largest JSON body in bytes.")
     max_predict_bytes: PositiveInt = Field(
         32 << 20,
-        description="Largest body of a prediction in bytes; an Arrow stream or .npy file may be as large as an upload.",
+        description="Largest body of a prediction in bytes; an Arrow stream or .npy file may have eight times as many.",
     )
     max_upload_bytes: PositiveInt = Field(
         1 << 30, description="Largest upload in bytes, decompressed as well."

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 
 from app.datasets.formats import Coding, Format, label_of, media_type, of_body, of_file
 from app.datasets.spool import Spool, too_large
-from app.problems import Invalid, UnsupportedMediaType
+from app.problems import Invalid, TooLarge, UnsupportedMediaType
 
 CHUNK = 1 << 20  # handed to a thread at a time: hashing and writing would hold up the event loop
 FORM_EXTRA = 1 << 16  # bytes that a form may have around its file
@@ -50,13 +50,15 @@ async def receive(request: Request, path: Path, limit: int) -> Upload:
 
 async def receive_raw(request: Request, path: Path, limit: int) -> int:
     """Write the body to `path` as it comes; its bytes. Raises `TooLarge` beyond `limit` of them."""
-    _refuse_announced(request.headers, limit)
+    over = TooLarge(f"the body is larger than the {limit:,} bytes that are allowed")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise over
     written = 0
     with path.open("wb") as file:
         async for chunk in _large_chunks(request.stream()):
             written += len(chunk)
             if written > limit:
-                raise too_large(limit)
+                raise over
             await run_in_threadpool(file.write, chunk)
     return written
 

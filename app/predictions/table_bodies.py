@@ -24,6 +24,7 @@ from app.problems import Invalid
 
 ARROW, NPY = "application/vnd.apache.arrow.stream", "application/x-npy"
 KINDS = {ARROW: "arrow", NPY: "npy"}
+TIMES_AS_LARGE = 8  # as other bodies of predictions a table may be, since it takes no memory
 PIECE = 1 << 20  # bytes of an answer that are sent at a time
 BYTES_A_CHILD = 1 << 20  # of a body, below which another child would cost more than it saves
 
@@ -49,12 +50,12 @@ def kind_of(request: Request) -> str | None:
 
 @asynccontextmanager
 async def received(request: Request, context: Context, kind: str) -> AsyncIterator[Table]:
-    """The body, of any size that an upload may have, until the answer has been sent; raises `TooLarge`."""
+    """The body, until the answer has been sent; raises `TooLarge`."""
     accepted = request.headers.get("accept", "")
     as_json = "application/json" in accepted or (kind == "npy" and ARROW not in accepted)
     async with contextmanager_in_threadpool(context.storage.scratch(new_id("req"))) as folder:
         table = Table(folder, 0, kind, as_json)
-        written = await receive_raw(request, table.body, context.settings.max_upload_bytes)
+        written = await receive_raw(request, table.body, TIMES_AS_LARGE * context.settings.max_predict_bytes)
         yield table._replace(bytes=written)
 
 
