@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request, Response
@@ -18,16 +18,16 @@ COUNTED_HERE = sys.maxsize
 OVER_LIMIT = "the body is larger than this route takes"
 
 
-async def bounded_body(request: Request, limit: int) -> bytes:
-    """The whole body; raises `TooLarge` beyond so many bytes."""
-    body = bytearray()
+async def bounded(request: Request, limit: int, over: str = OVER_LIMIT) -> AsyncIterator[bytes]:
+    """The body as it comes; raises `TooLarge` with the words `over` beyond so many bytes, announced or not."""
+    left = limit
     if int(request.headers.get("content-length", 0)) > limit:
-        raise TooLarge(OVER_LIMIT)
+        raise TooLarge(over)
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(OVER_LIMIT)
-    return bytes(body)
+        left -= len(chunk)
+        if left < 0:
+            raise TooLarge(over)
+        yield chunk
 
 
 class StrictRequest(Request):

@@ -146,9 +146,9 @@ def _write_parquet(run: BatchRun, parts: Iterator[pl.DataFrame]) -> Path:
     """Parts in files of their own first: polars writes no Parquet file bit by bit, but streams from many into one."""
     folder, path = run.scratch / "parts", run.scratch / "answers.parquet"
     folder.mkdir()
-    files = []
-    for i, part in enumerate(parts):
-        files.append(folder / f"{i:09}.parquet")
+    files: list[Path] = []
+    for part in parts:
+        files.append(folder / f"{len(files)}.parquet")
         part.write_parquet(files[-1])
     pl.scan_parquet(files, glob=False).sink_parquet(path, maintain_order=True)
     return path

@@ -16,9 +16,10 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 
+from app.bodies import bounded
 from app.datasets.formats import Coding, Format, label_of, media_type, of_body, of_file
 from app.datasets.spool import Spool, too_large
-from app.problems import Invalid, TooLarge, UnsupportedMediaType
+from app.problems import Invalid, UnsupportedMediaType
 
 CHUNK = 1 << 20  # handed to a thread at a time: hashing and writing would hold up the event loop
 FORM_EXTRA = 1 << 16  # bytes that a form may have around its file
@@ -50,17 +51,11 @@ async def receive(request: Request, path: Path, limit: int) -> Upload:
 
 async def receive_raw(request: Request, path: Path, limit: int) -> int:
     """Write the body to `path` as it comes; its bytes. Raises `TooLarge` beyond `limit` of them."""
-    over = TooLarge(f"the body is larger than the {limit:,} bytes that are allowed")
-    if int(request.headers.get("content-length", 0)) > limit:
-        raise over
-    written = 0
+    over = f"the body is larger than the {limit:,} bytes that are allowed"
     with path.open("wb") as file:
-        async for chunk in _large_chunks(request.stream()):
-            written += len(chunk)
-            if written > limit:
-                raise over
+        async for chunk in _large_chunks(bounded(request, limit, over)):
             await run_in_threadpool(file.write, chunk)
-    return written
+        return file.tell()
 
 
 async def _large_chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from app.bodies import COUNTED_HERE, StrictRoute
+from app.datasets.formats import media_type
 from app.datasets.spool import Spool
 from app.dependencies import Context, ContextDep
 from app.errors import problems
@@ -81,7 +82,7 @@ async def import_model(
 
     Its weights may start a training: `start_from` of `POST /v1/jobs`.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != BINARY:
+    if media_type(request.headers.get("content-type", "")) != BINARY:
         raise UnsupportedMediaType(f"a model's file is sent as {BINARY}")
     if request.headers.get("content-encoding"):
         raise UnsupportedMediaType("a model's file is sent without Content-Encoding")

@@ -29,7 +29,6 @@ from app.settings import Settings
 from app.storage import Storage, remove
 from engine.goal import GoalSpec, Plan
 from engine.network import NetworkSpec
-from engine.spec import InvalidSpec
 from engine.training import DatasetValidation, TrainingSpec
 
 PLAN_SECONDS = 120
@@ -118,10 +117,7 @@ def _stored(dataset: DatasetDetail) -> StoredTable:
 
 def _network(session: Session, request: JobRequest) -> NetworkSpec | None:
     if request.template is not None:
-        try:
-            made = request.template.build()
-        except InvalidSpec as error:
-            raise Invalid.spec(error, "template") from None
+        made = networks.of_template(request.template)
         return NetworkSpec.model_validate(made.model_dump())  # with all fields set, which the planner is told
     if request.network_id is None:
         return request.network

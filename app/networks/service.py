@@ -13,6 +13,7 @@ from engine.arrays import Shape, size
 from engine.network import NetworkSpec
 from engine.spec import InvalidSpec
 from engine.summary import LayerSummary, NetworkSummary, summarize
+from engine.templates import AnyTemplate
 
 ITEM_BYTES = 4  # float32
 LONG_ROW = (5040,)  # fills many shapes: it can be divided by every number up to 10
@@ -87,6 +88,14 @@ def _view(row: NetworkRow) -> Network:
     return Network(**_item(row).model_dump(), **row.spec)
 
 
+def of_template(template: AnyTemplate) -> NetworkSpec:
+    """The network that a template makes; raises `Invalid` at `/template`."""
+    try:
+        return template.build()
+    except InvalidSpec as error:
+        raise Invalid.spec(error, "template") from None
+
+
 def _spec(request: NetworkRequest) -> NetworkSpec:
     if request.layers is not None and request.template is not None:
         raise Invalid.at("/template", "give layers or a template, not both")
@@ -94,10 +103,7 @@ def _spec(request: NetworkRequest) -> NetworkSpec:
         return NetworkSpec(layers=request.layers, input_shape=request.input_shape)
     if request.template is None:
         raise Invalid.at("/layers", "give layers or a template")
-    try:
-        spec = request.template.build()
-    except InvalidSpec as error:
-        raise Invalid.spec(error, "template") from None
+    spec = of_template(request.template)
     return spec.model_copy(update={"input_shape": request.input_shape or spec.input_shape})
 
 

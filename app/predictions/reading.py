@@ -10,6 +10,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from app.datasets.formats import media_type
 from app.predictions.schemas import MAX_ROWS, PredictRequest
 from app.problems import Invalid, UnsupportedMediaType, to_pointer
 from app.strict_json import parse
@@ -53,7 +54,7 @@ class Inputs:
 
 def read(content_type: str, body: bytes) -> Records | Inputs:
     """Read a body by its type; raises `Invalid` or `RequestValidationError`, saying what is wrong where."""
-    match content_type.partition(";")[0].strip().lower():
+    match media_type(content_type):
         case "application/json":
             return _read_json(body)
         case "text/csv":

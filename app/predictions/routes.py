@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 
 from app.access import needs
-from app.bodies import COUNTED_HERE, StrictRoute, bounded_body
+from app.bodies import COUNTED_HERE, StrictRoute, bounded
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.models.schemas import ModelRef
@@ -47,7 +47,7 @@ async def _rows(request: Request, context: ContextDep) -> AsyncIterator[Records 
     """The body, read off the event loop: a large one takes a while; a table's bytes are not looked into."""
     kind = kind_of(request)
     if kind is None:
-        body = await bounded_body(request, context.settings.max_predict_bytes)
+        body = b"".join([chunk async for chunk in bounded(request, context.settings.max_predict_bytes)])
         yield await run_in_threadpool(read, request.headers.get("content-type", ""), body)
     else:
         async with received(request, context, kind) as table:

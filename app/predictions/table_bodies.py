@@ -16,6 +16,7 @@ from fastapi import Request
 from fastapi.concurrency import contextmanager_in_threadpool
 
 from app.children import ChildFailed, call
+from app.datasets.formats import media_type
 from app.datasets.receiving import receive_raw
 from app.dependencies import Context
 from app.ids import new_id
@@ -45,7 +46,7 @@ class Table(NamedTuple):
 
 def kind_of(request: Request) -> str | None:
     """Which of `KINDS` a body is, if any."""
-    return KINDS.get(request.headers.get("content-type", "").partition(";")[0].strip().lower())
+    return KINDS.get(media_type(request.headers.get("content-type", "")))
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from app.access import needs
 from app.bodies import StrictJsonRoute
+from app.datasets.formats import media_type
 from app.dependencies import ContextDep
 from app.errors import problems
 from app.predictions.reading import Inputs, Records, read
@@ -71,7 +72,7 @@ async def _invoked(request: Request) -> _Asked:
 
 
 def _read_invocation(kind: str, body: bytes) -> _Asked:
-    if kind.partition(";")[0].strip().lower() == "text/csv":
+    if media_type(kind) == "text/csv":
         return _Asked(rows=read(kind, body))
     sent = _json(kind, body)
     params = sent.get("params") or {} if isinstance(sent, dict) else {}
@@ -86,10 +87,7 @@ async def _instances(request: Request) -> tuple[Records | Inputs, bool]:
 
 
 def _json(kind: str, body: bytes) -> object:
-    if kind.partition(";")[0].strip().lower() not in {
-        "application/json",
-        "application/x-www-form-urlencoded",
-    }:
+    if media_type(kind) not in {"application/json", "application/x-www-form-urlencoded"}:
         # The latter is what curl says of --data, which TensorFlow Serving's own examples send.
         raise UnsupportedMediaType(f"{kind[:100]!r} is not read here; send application/json")
     try:

@@ -88,10 +88,9 @@ class SeriesWindows(Spec):
     def examples(self, frame: pl.DataFrame, weight: str | None = None) -> pl.DataFrame:
         """Every window of the typed rows whose targets are known, with what comes after it.
 
-        A window that ends before the first value of a column is left out: that value is in its future.
-
         One row a window: its values and what is forecast, both relative to the level, and its times; `weight`: the
-        column of the rows' weights, if there is one. Raises `UnreadableTable`.
+        column of the rows' weights, if there is one. A window that ends before the first value of a column is left
+        out: that value is in its future. Raises `UnreadableTable`.
         """
         length, horizon, targets = self.series.window, self.series.horizon, len(self.targets)
         found = [
