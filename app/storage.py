@@ -47,6 +47,10 @@ class Storage:
         """Where the answers of a batch prediction lie."""
         return self.predictions / f"{batch_id}.{format_}"
 
+    def parts_of(self, batch_id: str) -> Path:
+        """The folder of the answered parts of a batch prediction that has not ended, which may not be there."""
+        return self.predictions / batch_id
+
     def checkpoints_of(self, job_id: str) -> Path:
         """The folder of a job's checkpoints, which may not be there."""
         return self.checkpoints / job_id

@@ -1,18 +1,19 @@
 """What is removed when a service starts: unfinished files of dead processes, finished ones that nothing names."""
 
 import logging
+from pathlib import Path
 
 from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
 
 from app.batches.store import BatchFileRow
 from app.database import Database
 from app.datasets.store import DatasetRow
-from app.jobs.store import CheckpointRow, JobRow
+from app.jobs.store import CheckpointRow, JobRow, goes_on
 from app.models.store import ModelRow
 from app.storage import Storage, remove
 
 _THINGS = (DatasetRow, ModelRow, JobRow)
-_BATCHES = (BatchFileRow,)
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +27,19 @@ def sweep(database: Database, storage: Storage) -> None:
     storage.sweep()
     for path in storage.orphans():
         with database.write() as session:
-            named = _BATCHES if path.parent == storage.predictions else _THINGS
-            if not any(session.get(row, path.stem) is not None for row in named):
+            if not _is_named(session, storage, path):
                 logger.warning("removing a file that nothing names", extra={"file": path.name})
                 remove(path)
     _sweep_checkpoints(database, storage)
+
+
+def _is_named(session: Session, storage: Storage, path: Path) -> bool:
+    """Whether a row names the file or the folder; parts, whose batch prediction has not ended."""
+    if path.parent != storage.predictions:
+        return any(session.get(row, path.stem) is not None for row in _THINGS)
+    if path.is_dir():
+        return goes_on(session, path.name)
+    return session.get(BatchFileRow, path.stem) is not None
 
 
 def _sweep_checkpoints(database: Database, storage: Storage) -> None:

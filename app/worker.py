@@ -164,6 +164,8 @@ class Worker:
                 end(session)
             failpoint("after-end")
             attempt.tidy()
+            if job.kind == batches.KIND:
+                batches.tidy(self._database, self._storage, job.id)
         finally:
             process.end(1.0 if self._stopping else STOP_SECONDS)
 

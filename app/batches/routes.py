@@ -94,7 +94,7 @@ def get_batch(batch_id: str, session: ReadSessionDep) -> BatchPrediction:
 )
 def cancel(batch_id: str, session: WriteSessionDep, context: ContextDep) -> BatchPrediction:
     """End a batch prediction: at once where it waits, soon where it runs. It has no result then."""
-    batch = service.cancel(session, batch_id)
+    batch = service.cancel(session, context.storage, batch_id)
     wake_after_commit(session, context.storage.run)
     return batch
 

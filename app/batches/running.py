@@ -1,21 +1,19 @@
 """Child process: a model's answers to all rows of a data set, in parts that are small in memory, into one file.
 
 It knows no database: it tells the worker over a pipe, in JSON, and ends by itself when the worker dies. Another attempt
-begins at the first row.
+goes on after the parts that are there.
 """
 
-import os
 import time
-from collections.abc import Iterator
 from hashlib import file_digest, sha256
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 from threadpoolctl import ThreadpoolController
 
-from app.batches.answer_table import answer_table, for_csv
+from app.batches.answer_table import answer_table
+from app.batches.parts import Parts
 from app.batches.schemas import BatchRun
 from app.batches.suitability import check_model
 from app.children import limit_memory
@@ -52,7 +50,9 @@ def predict(pipe: Connection, signals: Signals) -> None:
         limit_memory(run.memory)
         kernels.use("numpy")  # as in the API, whose answers these are
         with BLAS.limit(limits=1, user_api="blas"), full_disk_told():
-            unfinished = _write(run, _Teller(pipe, signals, run.total))
+            parts = Parts(Storage(run.data).parts_of(run.batch_id), Storage(run.data).dataset(run.dataset_id))
+            _answer(run, parts, _Teller(pipe, signals, parts.rows, run.total))
+            unfinished = parts.joined(run.scratch, run.format)
         done: dict[str, Any] = {"format": run.format, "rows": run.total, "bytes": unfinished.stat().st_size}
         with unfinished.open("rb") as file:
             done["sha256"] = file_digest(file, "sha256").hexdigest()
@@ -63,9 +63,11 @@ def predict(pipe: Connection, signals: Signals) -> None:
 class _Teller:
     """Tells how far it is, now and then, and listens for an end."""
 
-    def __init__(self, pipe: Connection, signals: Signals, total: int) -> None:
+    def __init__(self, pipe: Connection, signals: Signals, before: int, total: int) -> None:
+        """`before`: rows that earlier attempts have answered."""
         self._pipe = pipe
         self._signals = signals
+        self._before = before
         self._total = total
         self._began = self._told = time.monotonic()
 
@@ -78,25 +80,26 @@ class _Teller:
         now = time.monotonic()
         if now - self._told < TELL_SECONDS:
             return
-        self._told, seconds = now, now - self._began
+        self._told, seconds, new = now, now - self._began, rows - self._before
         progress = {
             "rows": rows,
             "total": self._total,
             "fraction": rows / self._total,
             "seconds": seconds,
-            "eta_seconds": seconds / rows * (self._total - rows) if rows else None,
+            "eta_seconds": seconds / new * (self._total - rows) if new else None,
         }
         send(self._pipe, "progress", progress=progress)
 
 
-def _write(run: BatchRun, teller: _Teller) -> Path:
-    """All answers in one unfinished file."""
+def _answer(run: BatchRun, parts: Parts, teller: _Teller) -> None:
+    """Answer the rows that no part holds yet."""
     model = _load(run)
     check_model(model, run)
-    table = run.scratch / "table"
-    os.link(Storage(run.data).dataset(run.dataset_id), table)  # stays as it is, whatever changes meanwhile
-    write = _write_csv if run.format == "csv" else _write_parquet
-    return write(run, _parts(model, run, table, teller))
+    rows = max(1, min(PART_ROWS, PART_VALUES // max(model.encoder.width, 1)))
+    for first in range(parts.rows, run.total, rows):
+        teller.at(first)
+        failpoint("before-part")
+        parts.add(_answered(model, run, read_kept(parts.table, first, rows), first), run.scratch)
 
 
 def _load(run: BatchRun) -> AnyModel:
@@ -104,14 +107,6 @@ def _load(run: BatchRun) -> AnyModel:
     if sha256(data).hexdigest() != run.model_sha256:
         raise RuntimeError(f"the file of {run.model_id} is damaged")
     return load_model(data)
-
-
-def _parts(model: AnyModel, run: BatchRun, table: Path, teller: _Teller) -> Iterator[pl.DataFrame]:
-    rows = max(1, min(PART_ROWS, PART_VALUES // max(model.encoder.width, 1)))
-    for first in range(0, run.total, rows):
-        teller.at(first)
-        failpoint("before-part")
-        yield _answered(model, run, read_kept(table, first, rows), first)
 
 
 def _answered(model: AnyModel, run: BatchRun, kept: pl.DataFrame, first: int) -> pl.DataFrame:
@@ -132,23 +127,3 @@ def _answered(model: AnyModel, run: BatchRun, kept: pl.DataFrame, first: int) ->
 def _label_type(model: AnyModel) -> pl.DataType:
     classes = getattr(model.target, "classes", ())
     return pl.Series(list(classes)).dtype if classes else pl.String()
-
-
-def _write_csv(run: BatchRun, parts: Iterator[pl.DataFrame]) -> Path:
-    path = run.scratch / "answers.csv"
-    with path.open("wb") as file:
-        for i, part in enumerate(parts):
-            for_csv(part).write_csv(file, include_header=i == 0)
-    return path
-
-
-def _write_parquet(run: BatchRun, parts: Iterator[pl.DataFrame]) -> Path:
-    """Parts in files of their own first: polars writes no Parquet file bit by bit, but streams from many into one."""
-    folder, path = run.scratch / "parts", run.scratch / "answers.parquet"
-    folder.mkdir()
-    files: list[Path] = []
-    for part in parts:
-        files.append(folder / f"{len(files)}.parquet")
-        part.write_parquet(files[-1])
-    pl.scan_parquet(files, glob=False).sink_parquet(path, maintain_order=True)
-    return path

@@ -81,7 +81,9 @@ class BatchPrediction(BaseModel):
     progress: BatchProgress | None
     result: BatchResult | None = Field(description="Null until it has succeeded.")
     error: JobError | None
-    attempt: int = Field(description="Counts from 1; each one begins at the first row.")
+    attempt: int = Field(
+        description="Counts from 1; each one goes on after what the one before has answered."
+    )
     cancel_requested_at: datetime | None
     created_at: datetime
     started_at: datetime | None

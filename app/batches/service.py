@@ -1,5 +1,6 @@
 """The rules of batch predictions."""
 
+from pathlib import Path
 from typing import IO
 
 from sqlalchemy import event
@@ -15,7 +16,7 @@ from app.ids import new_id
 from app.jobs import errands
 from app.jobs.assignment import StoredTable
 from app.jobs.errands import Errand
-from app.jobs.states import Status
+from app.jobs.states import FINISHED, Status
 from app.jobs.store import JobRow
 from app.models import service as models
 from app.models.schemas import Model
@@ -88,22 +89,27 @@ def listed(
     return Page(items=[_view(row, files.get(row.id)) for row in rows.items], next_cursor=rows.next_cursor)
 
 
-def cancel(session: Session, batch_id: str) -> BatchPrediction:
+def cancel(session: Session, storage: Storage, batch_id: str) -> BatchPrediction:
     """Ask for it to end; raises `NotFound`, and `Conflict` where it has ended otherwise."""
     row = _row(session, batch_id)
     errands.cancel(session, row)
+    if row.status in FINISHED:
+        _remove_after_commit(session, storage.parts_of(row.id))
     return _view(row, None)
 
 
 def delete(session: Session, storage: Storage, batch_id: str) -> None:
-    """Forget one that has ended, and then its file; raises `NotFound` and `Conflict`."""
+    """Forget one that has ended, and then its files; raises `NotFound` and `Conflict`."""
     row = _row(session, batch_id)
-    file = storage.batch(row.id, row.request["format"])
     errands.delete(session, row)
+    _remove_after_commit(session, storage.batch(row.id, row.request["format"]), storage.parts_of(row.id))
 
+
+def _remove_after_commit(session: Session, *paths: Path) -> None:
     @event.listens_for(session, "after_commit", once=True)
-    def remove_file(_: Session) -> None:
-        remove(file)
+    def remove_all(_: Session) -> None:
+        for path in paths:
+            remove(path)
 
 
 def opened(session: Session, storage: Storage, batch_id: str) -> tuple[BatchFileRow, IO[bytes]]:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from app.batches.schemas import BatchRun
+from app.database import Database
+from app.jobs import store
 from app.jobs.queue import Held
 from app.jobs.states import Kind
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Storage, remove
 
 KIND: Kind = "batch_prediction"
 PREDICT = "app.batches.running:predict"
@@ -22,3 +24,11 @@ def run_of(job: Held, settings: Settings, storage: Storage, scratch: Path) -> Ba
         batch_id=job.id,
         memory=settings.memory_budget,
     )
+
+
+def tidy(database: Database, storage: Storage, batch_id: str) -> None:
+    """Remove the parts where no attempt will come that could go on after them."""
+    with database.read() as session:
+        goes_on = store.goes_on(session, batch_id)
+    if not goes_on:
+        remove(storage.parts_of(batch_id))

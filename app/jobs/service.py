@@ -279,12 +279,6 @@ def points(session: Session, job_id: str, first: int, last: int, most: int) -> l
     return [Point.model_validate(row, from_attributes=True) for row in rows]
 
 
-def goes_on(session: Session, job_id: str) -> bool:
-    """Whether more may happen to a job."""
-    row = store.get(session, job_id)
-    return row is not None and row.status not in FINISHED
-
-
 def status_counts(session: Session) -> dict[str, int]:
     """How many jobs there are in each status."""
     return store.status_counts(session)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, validates
 
 from app.database import Base, UtcDateTime, hold
 from app.datasets.store import DatasetRow
-from app.jobs.states import Kind, Status, checked
+from app.jobs.states import FINISHED, Kind, Status, checked
 from app.models.store import ModelRow
 from app.ownership import Owned, owner_of
 from app.tags import has_tag
@@ -142,6 +142,12 @@ class WorkerRow(Base):
 def get(session: Session, job_id: str) -> JobRow | None:
     """The job of this id."""
     return session.get(JobRow, job_id)
+
+
+def goes_on(session: Session, job_id: str) -> bool:
+    """Whether more may happen to a job."""
+    row = get(session, job_id)
+    return row is not None and row.status not in FINISHED
 
 
 def matching(

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.auth import service as keys
 from app.database import Database
 from app.events import store as events
-from app.jobs import service
+from app.jobs import service, store
 
 POLL_SECONDS = 0.2
 MAX_POINTS = 500  # in one event; a longer run of epochs is thinned
@@ -43,7 +43,7 @@ def _look(database: Database, job_id: str, after: int, key_id: str | None) -> li
         if not keys.in_force(session, key_id):
             return None
         rows = events.after(session, job_id, after)
-        if not rows and not service.goes_on(session, job_id):
+        if not rows and not store.goes_on(session, job_id):
             return None
         sent = []
         for kind, group in groupby(rows, key=lambda row: row.kind):

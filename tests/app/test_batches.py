@@ -3,7 +3,6 @@
 import os
 import time
 from io import BytesIO
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,13 +11,14 @@ from hand_made import ROWS, keep, make
 from hand_made_jobs import claim
 
 from app.backup.snapshot import named_files
-from app.batches import running
 from app.batches.answer_table import answer_table, for_csv
 from app.batches.neutral import neutral
+from app.batches.parts import Parts
 from app.batches.schemas import BatchRequest
 from app.batches.store import BatchFileRow
 from app.batches.success import success
 from app.batches.suitability import check_model
+from app.batches.work import tidy
 from app.problems import Invalid
 from app.storage import DAY
 from app.sweep import sweep
@@ -83,12 +83,16 @@ def test_csv_has_no_place_for_arrays(ready):
     launch(ready, dataset_id=dataset, format="parquet", columns=["picture"])
 
 
-def test_a_folder_may_have_any_name(tmp_path):
-    scratch = tmp_path / "some [letters]*"
-    scratch.mkdir()
-    parts = [pl.DataFrame({"a": [i]}) for i in range(3)]
-    path = running._write_parquet(SimpleNamespace(scratch=scratch), iter(parts))
-    assert pl.read_parquet(path, glob=False).equals(pl.concat(parts))
+@pytest.mark.parametrize("format_", ["parquet", "csv"])
+def test_a_folder_may_have_any_name(tmp_path, format_):
+    odd, table = tmp_path / "some [letters]*", tmp_path / "table"
+    odd.mkdir()
+    table.touch()
+    parts = Parts(odd / "parts", table)
+    for i in range(3):
+        parts.add(pl.DataFrame({"a": [i]}), odd)
+    data = BytesIO(parts.joined(odd, format_).read_bytes())
+    assert (pl.read_csv if format_ == "csv" else pl.read_parquet)(data)["a"].to_list() == [0, 1, 2]
 
 
 def test_a_data_set_without_a_feature_is_refused(ready):
@@ -132,6 +136,42 @@ def test_a_file_is_kept_as_long_as_it_is_named(ready):
     assert not file.exists()
     with database.read() as session:
         assert session.get(BatchFileRow, batch) is None
+
+
+def test_parts_outlive_an_attempt_up_to_where_one_is_missing(tmp_path):
+    table, folder = tmp_path / "table", tmp_path / "parts"
+    table.write_bytes(b"the table")
+    parts = Parts(folder, table)
+    for first in (0, 2, 4):
+        parts.add(pl.DataFrame({"row": [first, first + 1]}), tmp_path)
+    table.unlink()  # another table comes in its place; the parts go on being of the first
+    table.write_bytes(b"another table")
+    again = Parts(folder, table)
+    assert (again.rows, again.done, again.table.read_bytes()) == (6, parts.done, b"the table")
+    assert pl.read_parquet([part.path for part in again.done])["row"].to_list() == list(range(6))
+    parts.done[1].path.unlink()
+    assert Parts(folder, table).done == parts.done[:1]
+
+
+def test_parts_are_kept_as_long_as_an_attempt_may_come(ready):
+    service, _ = ready
+    database, storage = service.context.database, service.context.storage
+
+    def with_parts(batch):
+        folder = storage.parts_of(batch)
+        folder.mkdir()
+        os.utime(folder, (time.time() - 2 * DAY,) * 2)
+        return folder
+
+    finished = with_parts(launch(ready)["id"])
+    finish(service, size=1)
+    waits, cancelled = (with_parts(launch(ready)["id"]) for _ in range(2))
+    sweep(database, storage)
+    assert [path.exists() for path in (finished, waits, cancelled)] == [False, True, True]
+    tidy(database, storage, waits.name)
+    assert waits.exists()
+    assert service.client.post(f"/v1/batch-predictions/{cancelled.name}/cancel").status_code == 200
+    assert [path.exists() for path in (waits, cancelled)] == [True, False]
 
 
 @pytest.mark.parametrize(("most", "status"), [(10_000_000, "succeeded"), (20_000, "failed")])

@@ -19,9 +19,12 @@ SMALL = MlpSpec().build().model_dump(mode="json")
 
 
 class Running:
-    """A `backpropd serve` process; `settings` by their names, `failpoints` as app/failpoints.py has them, each once."""
+    """A `backpropd serve` process; `settings` by their names, `failpoints` as app/failpoints.py has them.
 
-    def __init__(self, data, failpoints="", **settings):
+    Each failpoint acts `once`, or else in every process that comes by.
+    """
+
+    def __init__(self, data, failpoints="", once=True, **settings):
         self.data = data
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = (data.parent / f"{data.name}.log").open("ab")
@@ -40,8 +43,8 @@ class Running:
             env={
                 **os.environ,
                 "BACKPROPD_FAILPOINTS": failpoints,
-                "BACKPROPD_FAILPOINTS_ONCE": str(data.parent),
-            },
+            }
+            | ({"BACKPROPD_FAILPOINTS_ONCE": str(data.parent)} if once else {}),
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,

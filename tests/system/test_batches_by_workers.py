@@ -186,6 +186,21 @@ def test_kills_cost_time_alone(tmp_path, table):
         with_kills.close()
 
 
+def test_an_attempt_goes_on_after_the_one_before(tmp_path, table):
+    """Each process dies before its second part, and three deaths would be too many: so no part is answered twice."""
+    dying = Running(tmp_path / "data", failpoints="before-part@2:kill", once=False)
+    try:
+        dying.dataset_id = dying.upload(table.write_csv().encode())
+        imported(dying, "multiclass", "m")
+        batch_id = launch(dying, "m", format="csv")
+        told = pl.read_csv(io.BytesIO(result(dying, batch_id).content))
+        assert told["row"].to_list() == list(range(N))
+        assert show(dying, batch_id)["attempt"] == 3
+        assert [path.name for path in (dying.data / "predictions").iterdir()] == [f"{batch_id}.csv"]
+    finally:
+        dying.close()
+
+
 def test_what_is_in_use_stays_and_cancelling_ends_it(service):
     big = service.upload(b"island,bill,sex\n" + b"Dream,40,male\n" * 400_000)
     answer = service.client.post("/v1/models/multiclass/batch-predictions", json={"dataset_id": big})
