@@ -15,6 +15,7 @@ from app.auth.service import any_key
 from app.docs.security import with_security
 from app.errors import MEDIA_TYPE, ProblemDetail, problems
 from app.problems import Problem, TargetTooLong
+from app.security_headers import PAGE_HEADERS
 
 DESCRIPTION = """\
 Upload a table, define a network, launch a job, follow it live, predict.
@@ -43,7 +44,7 @@ TAGS = [
 ]
 
 # What differs from other answers' (app/security_headers.py). Swagger UI sets styles in its elements.
-HEADERS = {
+HEADERS = PAGE_HEADERS | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cache-Control": "no-cache",  # asked for anew each time, and mostly answered 304

@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.observability import configure_logging
-from app.security_headers import HEADERS
+from app.security_headers import HEADERS, PAGE_HEADERS
 
 PAGES = ("/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/")
 
@@ -48,6 +48,7 @@ def test_a_page_runs_no_script_but_its_own_files(service, path: str) -> None:
     policy = dict(
         part.strip().partition(" ")[::2] for part in response.headers["Content-Security-Policy"].split(";")
     )
+    assert {name: response.headers[name] for name in PAGE_HEADERS} == PAGE_HEADERS
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"

@@ -249,7 +249,7 @@ def test_attack(service, request_: bytes, statuses: range | set[int]) -> None:
             assert json.loads(answer.body)["status"] == answer.status
         assert str(service.data).encode() not in answer.body
         assert b"Traceback" not in answer.body
-    for name in ("x-content-type-options", "content-security-policy", "referrer-policy"):
+    for name in ("x-content-type-options", "content-security-policy", "cross-origin-resource-policy"):
         assert name in answer.headers
     assert "set-cookie" not in answer.headers
     assert service.client.get("/healthz").json() == {"status": "ok"}
