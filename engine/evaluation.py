@@ -28,6 +28,7 @@ from engine.reports import (
 )
 from engine.trust.gains import gains
 from engine.trust.reliability import reliability
+from engine.trust.scores import clipped
 from engine.trust.thresholds import ThresholdChoice, threshold_table
 
 if TYPE_CHECKING:  # at run time it would bring polars, which the service's start should not wait for
@@ -128,7 +129,7 @@ def _of_classes(confusion: Confusion, p: Figures, y: Figures) -> dict[str, Any]:
         "rows": len(y),
         "accuracy": confusion.accuracy,
         "balanced_accuracy": confusion.balanced_accuracy,
-        "log_loss": float(-np.log(_clipped(p[y == 1])).mean()),
+        "log_loss": float(-np.log(clipped(p[y == 1])).mean()),
         "roc_auc": _mean(areas),
         "brier": float(np.square(p - y).sum(axis=1).mean()),
         "macro_f1": confusion.macro_f1,
@@ -234,13 +235,7 @@ def _reconstruction(answers: Figures, truth: Figures) -> ReconstructionEvaluatio
 
 def _log_loss(p: Figures, y: Figures) -> float:
     """-mean (y ln p + (1 - y) ln(1 - p))."""
-    return float(-np.log(_clipped(np.where(y == 1, p, 1 - p))).mean())
-
-
-def _clipped(p: Figures) -> Figures:
-    """Keep the logarithm finite, as scikit-learn does."""
-    epsilon = np.finfo(np.float64).eps
-    return np.clip(p, epsilon, 1 - epsilon)
+    return float(-np.log(clipped(np.where(y == 1, p, 1 - p))).mean())
 
 
 def _mean(figures: Sequence[float | None]) -> float | None:

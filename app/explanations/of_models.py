@@ -27,7 +27,7 @@ from engine.explaining.decision_surface import decision_surface
 from engine.explaining.differentiable import WideScores, members_of, network_at
 from engine.explaining.gedeon import first_matrices, gedeon
 from engine.explaining.layer_values import weights_of
-from engine.explaining.losses import measure_of, row_losses, total_loss
+from engine.explaining.losses import row_losses, total_loss
 from engine.explaining.partial_dependence import partial_dependence
 from engine.explaining.permutation_importance import Importances as Permuted
 from engine.explaining.permutation_importance import permutation_importance, together
@@ -44,6 +44,7 @@ from engine.explaining.tables import (
     spread,
 )
 from engine.predictor import Predictor
+from engine.trust.scores import leading
 
 VALUES_OF_ALL = 1000
 """Numbers of one array that an answer about all layers holds."""
@@ -68,7 +69,7 @@ def permuted(case: Case) -> Importances:
     ]
     return case.answer(
         Importances,
-        measure=measure_of(case.model.target.kind),
+        measure=leading(case.model.target.kind),
         baseline=found.baseline,
         rows=sum(len(rows.numbers) for _, rows in parts),
         rows_from=words,
@@ -84,7 +85,7 @@ def _permuted(case: Case, model: Predictor, rows: Rows) -> Permuted:
 
     def measure(changed: Array) -> float:
         against = changed if kind == "autoencoding" else truth
-        return total_loss(kind, row_losses(model.target, scores.answers(changed), against))
+        return total_loss(model.target, row_losses(model.target, scores.answers(changed), against))
 
     return permutation_importance(measure, x, scores.groups, case.question)
 
@@ -228,7 +229,7 @@ def suspects(case: Case) -> Suspects:
         case.warnings.append("probabilities of rows that were trained on flatter their labels")
     return case.answer(
         Suspects,
-        measure=measure_of(model.target.kind),
+        measure=leading(model.target.kind),
         rows=len(x),
         suspects=None if found is None else int(suspect.sum()),
         thresholds=None if found is None else _finite(scores.names, found.thresholds),

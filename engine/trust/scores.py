@@ -1,5 +1,7 @@
 """The few figures by which answers of one kind are compared: with a baseline's, on a slice, from fewer rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ from engine.tasks import Task
 from engine.trust.temperature import CLASSIFYING, DISTRIBUTIONS
 
 Figures = NDArray[np.float64]
+AnyFigures = NDArray[np.floating]
 
 LEADING: dict[str, str] = {
     "log_loss": "log loss",
@@ -41,21 +44,23 @@ def leading(task: Task) -> str:
     return "reconstruction_error" if task == "autoencoding" else "rmse"
 
 
-def row_losses(answers: Figures, truth: Figures, task: Task) -> Figures:
+def row_losses(
+    answers: AnyFigures, truth: AnyFigures, task: Task, stds: Sequence[float] | None = None
+) -> Figures:
     """How far off each row's answer is (rows,): -ln p of the truth, or the squared error; means over outputs.
 
-    Squared errors of several targets are in units of each one's variance.
+    Errors of several targets are in units of `stds` (outputs,), or else of the truth's own deviations.
     """
     if task in DISTRIBUTIONS:
-        return -np.log(_clipped((answers * truth).sum(axis=1)))
+        return -np.log(clipped((answers * truth).sum(axis=1)))
     if task in CLASSIFYING:
-        losses: Figures = -np.log(_clipped(np.where(truth == 1, answers, 1 - answers))).mean(axis=1)
+        losses: Figures = -np.log(clipped(np.where(truth == 1, answers, 1 - answers))).mean(axis=1)
         return losses
-    squares = np.square(truth - answers)
+    errors = truth - answers
     if task != "autoencoding" and truth.shape[1] > 1:
-        variances = truth.var(axis=0)
-        squares = squares / np.where(variances > 0, variances, 1)
-    means: Figures = squares.mean(axis=1)
+        units = truth.std(axis=0) if stds is None else np.array(stds)
+        errors = errors / np.where(units > 0, units, 1)
+    means: Figures = np.square(errors).mean(axis=1)
     return means
 
 
@@ -73,7 +78,7 @@ def _right(answers: Figures, truth: Figures, task: Task) -> NDArray[np.bool_]:
     return exact
 
 
-def _clipped(p: Figures) -> Figures:
+def clipped(p: AnyFigures) -> AnyFigures:
     """Keep the logarithm finite, as scikit-learn does."""
     epsilon = np.finfo(np.float64).eps
     return np.clip(p, epsilon, 1 - epsilon)
