@@ -81,9 +81,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What starts a service is slow. What looks into SQLite itself has nothing to look at on PostgreSQL."""
+    """What starts a service or a server is slow. What looks into SQLite itself has nothing to look at on PostgreSQL."""
     for item in items:
-        if "start_service" in getattr(item, "fixturenames", ()):
+        parameters = getattr(item, "callspec", None)
+        on_a_server = parameters is not None and parameters.params.get("database_url") == "postgresql"
+        if on_a_server or "start_service" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
     if config.getoption("--postgres"):
         for item in items:
