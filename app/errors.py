@@ -127,6 +127,8 @@ def _path_as_sent(error: dict[str, Any], body: object) -> Path:
             here = here[part]  # type: ignore[index]  # `inside` says that it is a container with this key
         elif i == len(loc) - 1 and error["type"] == "missing":
             path.append(part)
+    if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        path.append(_discriminator(error))
     return tuple(path)
 
 
@@ -137,20 +139,26 @@ def _sentence(error: dict[str, Any]) -> str:
         case "extra_forbidden":
             return "unknown field; see /docs for the fields there are"
         case "union_tag_invalid":
-            return _unknown_kind(error["ctx"]["tag"][:LONGEST_KIND], error["ctx"]["expected_tags"])
+            tag, known = error["ctx"]["tag"][:LONGEST_KIND], error["ctx"]["expected_tags"]
+            return _unknown_kind(_discriminator(error), tag, known)
         case "union_tag_not_found":
-            return 'the field "kind" is missing, which says what this is'
+            return f'the field "{_discriminator(error)}" is missing, which says what this is'
         case "model_attributes_type" | "dict_type":
             return "must be an object" + _as_object(error["input"])
         case _:
             return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _unknown_kind(kind: str, expected: str) -> str:
+def _discriminator(error: dict[str, Any]) -> str:
+    """The field that says which of several specs an object is."""
+    return str(error["ctx"]["discriminator"]).strip("'")
+
+
+def _unknown_kind(field: str, kind: str, expected: str) -> str:
     """`expected`: the kinds there are, as Pydantic lists them, in quotes with commas between."""
     close = get_close_matches(kind.lower(), expected.replace("'", "").split(", "), n=1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
-    return f"there is no kind {kind!r}{meant} There are {expected}"
+    return f"there is no {field} {kind!r}{meant} There are {expected}"
 
 
 def _as_object(value: object) -> str:

@@ -164,10 +164,10 @@ class Worker:
                 end(session)
             failpoint("after-end")
             attempt.tidy()
-            if job.kind == batches.KIND:
-                batches.tidy(self._database, self._storage, job.id)
         finally:
             process.end(1.0 if self._stopping else STOP_SECONDS)
+        if job.kind == batches.KIND:  # once nobody writes any more
+            batches.tidy(self._database, self._storage, job.id)
 
     def _begin(self, run: Run) -> JobProcess:
         """A process that has the job: the one that waits for it, or another where that has died."""

@@ -35,7 +35,9 @@ class RecordAttributions(BaseModel):
     attributions: list[Attribution] = Field(
         description="The largest first. They add up to score - reference_score."
     )
-    error: float = Field(description="By how much the sum misses that.")
+    error: float = Field(
+        description="By how much the sum misses that: at most 0.001 of a probability, or of a target's deviation."
+    )
     values: list[list[float]] | None = Field(
         None, description="Of gradients of an image: what each pixel did, [row][column]; they add up alike."
     )
@@ -81,6 +83,7 @@ class Effects(Explanation):
 
     feature: str
     rows: int
+    rows_from: str = Field(description="Which rows these are.")
     values: list[Any] = Field(description="Of the feature.")
     effects: dict[str, list[float]] = Field(description="By class, label or target, one a value.")
     stds: dict[str, list[float]] | None = Field(None, description="Over the rows, of partial dependence.")

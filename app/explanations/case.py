@@ -41,7 +41,7 @@ class Case:
 
     @cached_property
     def rows(self) -> Rows | None:
-        """The rows of the data set; None where it was deleted."""
+        """The rows of the data set; None where it is not here."""
         return self.open_rows()
 
     @cached_property
@@ -51,10 +51,11 @@ class Case:
 
     @property
     def data(self) -> Rows:
-        """The rows of the data set; raises `Conflict` where there is none any more."""
+        """The rows of the data set; raises `Conflict` where it is not here."""
         if self.rows is None:
             raise Conflict(
-                "the data set that the model learned from was deleted: name another one as dataset_id"
+                "the data set that the model learned from is not here: it was deleted, or the model was imported; "
+                "name another one as dataset_id"
             )
         return self.rows
 
@@ -114,7 +115,9 @@ class Case:
         if asked is None:
             asked = "data" if drawn and self.rows is not None else "median"
             if drawn and self.rows is None:
-                self.warnings.append("the data set was deleted: records are compared with medians alone")
+                self.warnings.append(
+                    "the data set that the model learned from is not here: records are compared with medians alone"
+                )
         if asked == "data":
             rows = self.data.trained_on.at_most(BACKGROUND)
             return self.model.encoder.encode(rows.frame), "rows of the data set"

@@ -95,13 +95,15 @@ def by_weights(case: Case) -> Importances:
     each = [gedeon(*first_matrices(member)) for member in members_of(case.model)]
     inputs = np.mean(each, axis=0)
     names = case.model.encoder.output_names
+    features = np.array([inputs[group].sum() for group in case.scores.groups])
+    features /= features.max() or 1.0
     return case.answer(
         Importances,
         measure="share of the absolute weights of the first two layers",
         importances=_largest_first(
             [
-                Importance(feature=feature.name, importance=float(inputs[group].sum()))
-                for feature, group in zip(case.model.features, case.scores.groups, strict=True)
+                Importance(feature=feature.name, importance=importance)
+                for feature, importance in zip(case.model.features, features.tolist(), strict=True)
             ]
         ),
         inputs=_largest_first(
@@ -130,6 +132,7 @@ def dependence(case: Case) -> Effects:
         Effects,
         feature=name,
         rows=len(x),
+        rows_from=case.data.trained_on_in_words,
         values=values.to_list(),
         effects=case.by_name(means),
         stds=case.by_name(stds),
@@ -154,6 +157,7 @@ def local_effects(case: Case) -> Effects:
         Effects,
         feature=name,
         rows=len(x),
+        rows_from=case.data.trained_on_in_words,
         values=edges.to_list(),
         effects=case.by_name(effects),
         counts=counts.tolist(),

@@ -22,6 +22,8 @@ from engine.predictor import Predictor
 from engine.row_losses import RowHistory
 from engine.spec import InvalidSpec
 
+ALL_ROWS = "all rows of the data set; which of them were trained on is not known"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -54,6 +56,14 @@ class Rows:
             return self
         return self.taken(np.flatnonzero(~self.held_out))
 
+    @property
+    def trained_on_in_words(self) -> str:
+        """Which rows `trained_on` are."""
+        if self.held_out is None:
+            return ALL_ROWS
+        none = "rows that the model was not trained on: none of the data set were"
+        return none if self.held_out.all() else "rows that the model was trained on"
+
     @cached_property
     def unseen(self) -> tuple[list[tuple[Predictor, "Rows"]], str]:
         """Models and rows that they were not trained on, and in words which they are.
@@ -61,9 +71,7 @@ class Rows:
         It is the whole model and the rows of none of its networks, where there are any; else each network with its own.
         """
         if self.untrained is None or self.held_out is None:
-            return [
-                (self.model, self)
-            ], "all rows of the data set; which of them were trained on is not known"
+            return [(self.model, self)], ALL_ROWS
         if self.held_out.any():
             words = "rows that the model was not trained on"
             return [(self.model, self.taken(np.flatnonzero(self.held_out)))], words

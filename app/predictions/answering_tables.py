@@ -72,7 +72,7 @@ def answer_table(
             if question.as_json:
                 answer = _json(chain.from_iterable(answers), found)
             else:
-                answer = _stream(map(_flattened, answers))
+                answer = _stream(map(_flattened, answers), model, sent.schema)
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     destination.write_bytes(answer)
@@ -193,22 +193,42 @@ def _arrow(model: AnyModel, frame: pl.DataFrame) -> bytes:
         answers = model.answers(frame)
         p = both_classes(answers) if target.kind == "binary" else answers
         labels = pl.Series("label", target.classes).gather(target.winners(answers))
-        names = [f"probabilities.{label_text(label)}" for label in target.classes]
-        table = pl.DataFrame([labels, *map(pl.Series, names, p.T)])
+        table = pl.DataFrame([labels, *map(pl.Series, _probabilities(target), p.T)])
     elif isinstance(target, RegressionTarget):
         answers = model.answers(frame)
         names = ["value"] if len(target.names) == 1 else [f"values.{name}" for name in target.names]
         table = pl.DataFrame([*map(pl.Series, names, answers.T)])
     else:
         table = _flattened(model.predict(frame))
-    return _stream([table])
+    return _stream([table], model, frame.schema)
 
 
-def _stream(tables: Iterable[pl.DataFrame]) -> bytes:
-    """One Arrow stream; what only some of the rows have is missing in the others."""
+def _stream(tables: Iterable[pl.DataFrame], model: AnyModel, sent: pl.Schema) -> bytes:
+    """One Arrow stream; what only some of the rows have is missing in the others.
+
+    Whatever the rows are, all answers to a question have the same columns: every class has its own, also where it is
+    among the largest of no row, and what comes back has the type that was `sent`.
+    """
+    table = pl.concat(tables, how="diagonal_relaxed")
+    types = {f"columns.{name}": kind for name, kind in sent.items()}
+    table = table.cast({name: types[name] for name in table.columns if name in types})
+    if isinstance(model.target, ClassTarget):
+        classes = _probabilities(model.target)
+        others = [name for name in table.columns if name not in classes]
+        missing = pl.Series([None] * table.height, dtype=pl.Float64)
+        columns = [
+            table[name] if name in table.columns else missing.alias(name)
+            for name in (others[0], *classes, *others[1:])  # the label, which is always there, comes first
+        ]
+        table = pl.DataFrame(columns)
     file = BytesIO()
-    pl.concat(tables, how="diagonal_relaxed").write_ipc_stream(file)
+    table.write_ipc_stream(file)
     return file.getvalue()
+
+
+def _probabilities(target: ClassTarget) -> list[str]:
+    """Their columns, in the order of the classes."""
+    return [f"probabilities.{label_text(label)}" for label in target.classes]
 
 
 def _flattened(predictions: Sequence[dict[str, Any]]) -> pl.DataFrame:

@@ -12,7 +12,10 @@ from engine.trust.assurance import DEFAULT_COVERAGE, shortage
 def check_threshold(target: AnyTarget) -> None:
     """Raise `Invalid` where a threshold decides nothing."""
     if target.kind not in {"binary", "multilabel"}:
-        raise Invalid(f"threshold: it is for two classes, or for several labels; this model is {target.kind}")
+        raise Invalid.at(
+            "/query/threshold",
+            f"threshold: it is for two classes, or for several labels; this model is {target.kind}",
+        )
 
 
 def decide(predictions: Sequence[dict[str, Any]], target: AnyTarget, threshold: float) -> None:
@@ -37,7 +40,8 @@ def shortage_of(model: AnyModel, coverage: float | None) -> list[str]:
         return [] if short is None else [short]
     if coverage is None:
         return []
-    raise Invalid(
+    raise Invalid.at(
+        "/query/interval",
         "interval: the model has no calibration rows, from which sets and intervals come; "
-        'train it with "calibration": {"fraction": 0.1} in its training'
+        'train it with "calibration": {"fraction": 0.1} in its training',
     )

@@ -17,8 +17,9 @@ from engine.encoding import Feature
 def explained(context: Context, answers: Answers, rows: Records | Inputs, method: str) -> Answers:
     """The answers with an `explanation` each; raises `Invalid` for too many rows, and where `method` does not suit."""
     if len(rows.rows) > MAX_RECORDS:
-        raise Invalid(
-            f"explain: at most {MAX_RECORDS} rows at a time can be explained, got {len(rows.rows):,}"
+        raise Invalid.at(
+            "/query/explain",
+            f"explain: at most {MAX_RECORDS} rows at a time can be explained, got {len(rows.rows):,}",
         )
     with context.database.read() as session:
         found = models.resolve(session, answers.model_id)

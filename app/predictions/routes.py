@@ -134,7 +134,7 @@ def predict(
 
     if isinstance(rows, Table):
         if explain is not None:
-            raise Invalid("explain: send the rows as JSON or CSV")
+            raise Invalid.at("/query/explain", "explain: send the rows as JSON or CSV")
         work = partial(predict_table, context, ref, rows, interval, wanted)
         answer = from_thread.run(in_turn, context.evaluators, work)
         return StreamingResponse(

@@ -38,7 +38,9 @@ def shape(
         _shorten(predictions, wanted.top)
     if wanted.columns:
         if model.windows is not None:
-            raise Invalid("columns: a forecast is of many rows, so there are none to send back")
+            raise Invalid.at(
+                "/query/columns", "columns: a forecast is of many rows, so there are none to send back"
+            )
         _echo(predictions, sent, {feature.name for feature in model.features}, wanted.columns)
 
 
@@ -46,13 +48,16 @@ def only_features(columns: tuple[str, ...], model: AnyModel) -> None:
     """Raise `Invalid` for a column that is not there where rows hold nothing but the model's features."""
     names = [feature.name for feature in model.features]
     if unknown := [name for name in columns if name not in names]:
-        raise Invalid(f"columns: the model has no feature {unknown[0][:100]!r}, and inputs hold nothing else")
+        raise Invalid.at(
+            "/query/columns",
+            f"columns: the model has no feature {unknown[0][:100]!r}, and inputs hold nothing else",
+        )
 
 
 def _shorten(predictions: Sequence[dict[str, Any]], top: int) -> None:
     """The most probable classes alone, the most probable first."""
     if "probabilities" not in predictions[0]:
-        raise Invalid("top: this model answers with no probabilities")
+        raise Invalid.at("/query/top", "top: this model answers with no probabilities")
     for prediction in predictions:
         ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
         prediction["probabilities"] = dict(ranked[:top])

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # at run time it would bring polars, which the service's star
 class GedeonSpec(ExplanationSpec):
     """The share of each input in the absolute weights of the first two dense layers, as H2O computes it.
 
-    It looks at weights alone: fast, and blind to the values that a feature takes and to layers further on.
+    It looks at weights alone: fast, and blind to the values that a feature takes and to layers further on. A
+    feature's importance is the sum of its inputs', again with the largest shown as 1.
     """
 
     method: Literal["gedeon"] = "gedeon"

@@ -30,7 +30,8 @@ class IntegratedGradientsSpec(ExplanationSpec):
     """Attributions that add up to the difference between a row's score and that of a reference.
 
     The gradient is integrated along the straight line from the reference to the encoded row, by Gauss-Legendre panels
-    that are halved, where it bends, until the sum is within 0.001; the columns of a one-hot group are added up.
+    that are halved, where it bends, until the sum is within 0.001 of a probability or of a target's standard
+    deviation; the columns of a one-hot group are added up.
     Categories that an embedding reads have no slope: they move first, and have the Shapley values of that move.
     """
 

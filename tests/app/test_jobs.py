@@ -113,7 +113,7 @@ REFUSED = {
     "no network": ({"network_id": "net_nope"}, "/network_id", "no network"),
     "two networks": ({"network_id": "net_nope", "network": NETWORK}, "", "not more"),
     "a template and a network": ({"template": {"kind": "mlp"}, "network": NETWORK}, "", "not more"),
-    "a template of another kind": ({"template": {"kind": "mpl"}}, "/template", "did you mean 'mlp'"),
+    "a template of another kind": ({"template": {"kind": "mpl"}}, "/template/kind", "did you mean 'mlp'"),
     "a template that does not suit": ({"template": {"kind": "lenet5"}}, "/template", "/layers/0"),
     "unknown field": ({"colour": "red"}, "/colour", "unknown field"),
     "unknown field deep": (
@@ -121,8 +121,8 @@ REFUSED = {
         "/network/layers/0/unit",
         "unknown field",
     ),
-    "unknown kind": ({"network": layers({"kind": "conv9d"})}, "/network/layers/0", "conv9d"),
-    "no kind": ({"network": layers({"units": 3})}, "/network/layers/0", "kind"),
+    "unknown kind": ({"network": layers({"kind": "conv9d"})}, "/network/layers/0/kind", "conv9d"),
+    "no kind": ({"network": layers({"units": 3})}, "/network/layers/0/kind", "kind"),
     "wrong type": ({"training": {"epochs": "many"}}, "/training/epochs", "integer"),
     "out of bounds": ({"training": {"epochs": 0}}, "/training/epochs", "greater than 0"),
     "huge units": ({"network": layers({"kind": "dense", "units": 10**300}, DENSE)}, "/network", "budget"),
@@ -136,7 +136,11 @@ REFUSED = {
         "/network/layers/139",
         "no memory holds",
     ),
-    "a misspelt kind": ({"network": layers({"kind": "Dense"})}, "/network/layers/0", "did you mean 'dense'?"),
+    "a misspelt kind": (
+        {"network": layers({"kind": "Dense"})},
+        "/network/layers/0/kind",
+        "did you mean 'dense'?",
+    ),
     "a loss by its name": ({"training": {"loss": "mse"}}, "/training/loss", '{"kind": "mse"}'),
     "an optimizer by its name": (
         {"training": {"optimizer": "adam"}},

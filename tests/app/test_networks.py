@@ -83,9 +83,9 @@ MALFORMED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown field": ({"name": "n", "layers": [DENSE], "x": 1}, "/x", "unknown field"),
     "no layers": ({"name": "n", "layers": []}, "/layers", "at least 1"),
     "too many layers": ({"name": "n", "layers": [{"kind": "relu"}] * 1001}, "/layers", "at most 1000"),
-    "unknown kind": ({"name": "n", "layers": [{"kind": "conv9d"}]}, "/layers/0", "dense"),
-    "no kind": ({"name": "n", "layers": [{}]}, "/layers/0", "kind"),
-    "unknown template": ({"name": "n", "template": {"kind": "alexnet9"}}, "/template", "mlp"),
+    "unknown kind": ({"name": "n", "layers": [{"kind": "conv9d"}]}, "/layers/0/kind", "dense"),
+    "no kind": ({"name": "n", "layers": [{}]}, "/layers/0/kind", "kind"),
+    "unknown template": ({"name": "n", "template": {"kind": "alexnet9"}}, "/template/kind", "mlp"),
     "no units": (
         {"name": "n", "layers": [{"kind": "dense", "units": 0}]},
         "/layers/0/units",

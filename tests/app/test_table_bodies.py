@@ -66,6 +66,19 @@ def test_an_arrow_stream_is_answered_as_records_are(service, task):
                 assert row[name] == value
 
 
+def test_the_columns_are_the_same_whichever_classes_are_on_top(service):
+    keep(service.context, make())
+    classes = [f"probabilities.{name}" for name in as_json(service)["predictions"][0]["probabilities"]]
+    rows = pl.DataFrame(RECORDS)
+    found = [
+        table(send(service, arrow(rows[i : i + 1]), query="?top=1&columns=bill")) for i in range(rows.height)
+    ]
+    assert all(one.columns == ["label", *classes, "columns.bill"] for one in found)
+    assert all(one.schema == found[0].schema for one in found)
+    together = pl.concat(found)
+    assert together[classes].null_count().sum_horizontal().sum() == (len(classes) - 1) * len(RECORDS)
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "several", "autoencoding"])
 @pytest.mark.parametrize("rows", [1, 2, 1000])
 def test_the_parts_of_several_children_are_one_answer(service, monkeypatch, task, rows):

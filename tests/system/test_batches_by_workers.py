@@ -216,5 +216,7 @@ def test_what_is_in_use_stays_and_cancelling_ends_it(service):
     assert service.client.get("/v1/batch-predictions").json()["items"][0]["id"] == batch_id
     assert service.client.post(f"/v1/batch-predictions/{batch_id}/cancel").status_code == 200
     assert ended(service, batch_id)["status"] == "cancelled"
+    service.wait(lambda: not (service.data / "predictions" / batch_id).exists())
+    assert "Traceback" not in Path(service.log.name).read_text()
     for path in (f"/v1/datasets/{big}", f"/v1/batch-predictions/{batch_id}"):
         assert service.client.delete(path).status_code == 204, path
