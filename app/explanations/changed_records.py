@@ -74,7 +74,11 @@ def _candidates(case: Case, record: int) -> list[tuple[Candidates, list[Any]]]:
             )
         )
     if not candidates:
-        raise Unexplainable("no feature may change", "fixed")
+        if fixed:
+            raise Unexplainable("no feature may change: all that could are named here", "fixed")
+        raise Unexplainable(
+            "the model reads no feature that could take other values, such as numbers or categories"
+        )
     return candidates
 
 

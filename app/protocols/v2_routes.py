@@ -95,7 +95,12 @@ def ready(context: ContextDep) -> Ready:
     return Ready()
 
 
-@router.get("/models/{name}", summary="Model metadata", responses=problems(NotFound))
+@router.get(
+    "/models/{name}",
+    summary="Model metadata",
+    response_model_exclude_none=True,
+    responses=problems(NotFound),
+)
 def metadata(name: Name, context: ContextDep) -> ModelMetadata:
     """The tensors that the newest version of a model takes and gives: an input a feature."""
     return _metadata(context, name)
@@ -104,6 +109,7 @@ def metadata(name: Name, context: ContextDep) -> ModelMetadata:
 @router.get(
     "/models/{name}/versions/{version}",
     summary="Metadata of a version",
+    response_model_exclude_none=True,
     responses=problems(NotFound, Invalid),
 )
 def metadata_of_version(name: Name, version: Version, context: ContextDep) -> ModelMetadata:

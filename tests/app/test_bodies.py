@@ -59,7 +59,7 @@ BODIES = {
         b'{"name": "n", "layers": [{"kind": "dens", "units": 1}]}',
         JSON,
         422,
-        "/layers/0",
+        "/layers/0/kind",
         "'dense'",
     ),
     "over the limit": (network("1" + " " * (1 << 20)), JSON, 413, "", "larger than this route takes"),

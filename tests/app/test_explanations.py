@@ -460,6 +460,7 @@ def test_another_data_set_may_be_named(service, dataset_id) -> None:
         ({"method": "shapley", "records": [RECORD], "reference": [{"bill": "x"}]}, "/reference/0/bill"),
         ({"method": "shapley", "records": [RECORD], "reference": []}, "/reference"),
         ({"method": "gedeon", "records": [RECORD]}, "/records"),
+        ({"method": "counterfactuals", "records": [RECORD], "fixed": FEATURES}, "/fixed"),
         ({"method": "decision_surface", "x": "bill", "y": "beak"}, "/y"),
         ({"method": "decision_surface", "x": "bill", "y": "bill"}, "/y"),
         ({"method": "accumulated_local_effects", "feature": "sex"}, "/feature"),

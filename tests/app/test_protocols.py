@@ -103,6 +103,7 @@ def test_its_other_questions_are_answered(service, client):
         "bill": "FP64",
         "sex": "BYTES",
     }
+    assert "parameters" not in told["inputs"][0]  # rather than null, which is none of the protocol's values
     [probabilities] = [one for one in told["outputs"] if one["name"] == "probabilities"]
     assert probabilities["shape"] == [-1, 3]
     assert probabilities["parameters"] == {"classes": ["Adelie", "Chinstrap", "Gentoo"]}
