@@ -48,15 +48,16 @@ def predict(pipe: Connection, signals: Signals) -> None:
         return
     with failures_told(pipe):
         limit_memory(run.memory)
+        storage = Storage(run.data)
         kernels.use("numpy")  # as in the API, whose answers these are
         with BLAS.limit(limits=1, user_api="blas"), full_disk_told():
-            parts = Parts(Storage(run.data).parts_of(run.batch_id), Storage(run.data).dataset(run.dataset_id))
+            parts = Parts(storage.parts_of(run.batch_id), storage.dataset(run.dataset_id))
             _answer(run, parts, _Teller(pipe, signals, parts.rows, run.total))
             unfinished = parts.joined(run.scratch, run.format)
         done: dict[str, Any] = {"format": run.format, "rows": run.total, "bytes": unfinished.stat().st_size}
         with unfinished.open("rb") as file:
             done["sha256"] = file_digest(file, "sha256").hexdigest()
-        publish(unfinished, Storage(run.data).batch(run.batch_id, run.format))
+        publish(unfinished, storage.batch(run.batch_id, run.format))
         send(pipe, "done", **done)
 
 

@@ -1,9 +1,7 @@
 """The rules of batch predictions."""
 
-from pathlib import Path
 from typing import IO
 
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.batches import store
@@ -16,13 +14,14 @@ from app.ids import new_id
 from app.jobs import errands
 from app.jobs.assignment import StoredTable
 from app.jobs.errands import Errand
+from app.jobs.service import remove_after_commit
 from app.jobs.states import FINISHED, Status
 from app.jobs.store import JobRow
 from app.models import service as models
 from app.models.schemas import Model
 from app.paging import Page
 from app.problems import Conflict, Invalid, NotFound
-from app.storage import Storage, remove
+from app.storage import Storage
 from engine.encoding.description import NESTED
 
 WORKING_BYTES = 256 << 20  # that its process needs beside the model, about
@@ -94,7 +93,7 @@ def cancel(session: Session, storage: Storage, batch_id: str) -> BatchPrediction
     row = _row(session, batch_id)
     errands.cancel(session, row)
     if row.status in FINISHED:
-        _remove_after_commit(session, storage.parts_of(row.id))
+        remove_after_commit(session, storage.parts_of(row.id))
     return _view(row, None)
 
 
@@ -102,14 +101,7 @@ def delete(session: Session, storage: Storage, batch_id: str) -> None:
     """Forget one that has ended, and then its files; raises `NotFound` and `Conflict`."""
     row = _row(session, batch_id)
     errands.delete(session, row)
-    _remove_after_commit(session, storage.batch(row.id, row.request["format"]), storage.parts_of(row.id))
-
-
-def _remove_after_commit(session: Session, *paths: Path) -> None:
-    @event.listens_for(session, "after_commit", once=True)
-    def remove_all(_: Session) -> None:
-        for path in paths:
-            remove(path)
+    remove_after_commit(session, storage.batch(row.id, row.request["format"]), storage.parts_of(row.id))
 
 
 def opened(session: Session, storage: Storage, batch_id: str) -> tuple[BatchFileRow, IO[bytes]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -254,10 +255,16 @@ def delete(session: Session, storage: Storage, job_id: str) -> None:
     if row.status not in FINISHED:
         raise Conflict(f"the job is {row.status}; cancel it first")
     session.delete(row)
+    remove_after_commit(session, storage.checkpoints_of(job_id))
+
+
+def remove_after_commit(session: Session, *paths: Path) -> None:
+    """Remove files and folders once no row names them any more."""
 
     @event.listens_for(session, "after_commit", once=True)
-    def remove_files(_: Session) -> None:
-        remove(storage.checkpoints_of(job_id))
+    def remove_all(_: Session) -> None:
+        for path in paths:
+            remove(path)
 
 
 def list_checkpoints(session: Session, job_id: str) -> Checkpoints:

@@ -72,7 +72,7 @@ def answer_table(
             if question.as_json:
                 answer = _json(chain.from_iterable(answers), found)
             else:
-                answer = _stream(map(_flattened, answers), model, sent.schema)
+                answer = _stream(_together(map(_flattened, answers), model, sent.schema))
     except UnreadableTable as error:
         raise Invalid(error.detail) from None
     destination.write_bytes(answer)
@@ -200,11 +200,17 @@ def _arrow(model: AnyModel, frame: pl.DataFrame) -> bytes:
         table = pl.DataFrame([*map(pl.Series, names, answers.T)])
     else:
         table = _flattened(model.predict(frame))
-    return _stream([table], model, frame.schema)
+    return _stream(table)
 
 
-def _stream(tables: Iterable[pl.DataFrame], model: AnyModel, sent: pl.Schema) -> bytes:
-    """One Arrow stream; what only some of the rows have is missing in the others.
+def _stream(table: pl.DataFrame) -> bytes:
+    file = BytesIO()
+    table.write_ipc_stream(file)
+    return file.getvalue()
+
+
+def _together(tables: Iterable[pl.DataFrame], model: AnyModel, sent: pl.Schema) -> pl.DataFrame:
+    """One table; what only some of the rows have is missing in the others.
 
     Whatever the rows are, all answers to a question have the same columns: every class has its own, also where it is
     among the largest of no row, and what comes back has the type that was `sent`.
@@ -212,18 +218,16 @@ def _stream(tables: Iterable[pl.DataFrame], model: AnyModel, sent: pl.Schema) ->
     table = pl.concat(tables, how="diagonal_relaxed")
     types = {f"columns.{name}": kind for name, kind in sent.items()}
     table = table.cast({name: types[name] for name in table.columns if name in types})
-    if isinstance(model.target, ClassTarget):
-        classes = _probabilities(model.target)
-        others = [name for name in table.columns if name not in classes]
-        missing = pl.Series([None] * table.height, dtype=pl.Float64)
-        columns = [
-            table[name] if name in table.columns else missing.alias(name)
-            for name in (others[0], *classes, *others[1:])  # the label, which is always there, comes first
-        ]
-        table = pl.DataFrame(columns)
-    file = BytesIO()
-    table.write_ipc_stream(file)
-    return file.getvalue()
+    if not isinstance(model.target, ClassTarget):
+        return table
+    classes = _probabilities(model.target)
+    others = [name for name in table.columns if name not in classes]
+    missing = pl.Series([None] * table.height, dtype=pl.Float64)
+    columns = [
+        table[name] if name in table.columns else missing.alias(name)
+        for name in (others[0], *classes, *others[1:])  # the label, which is always there, comes first
+    ]
+    return pl.DataFrame(columns)
 
 
 def _probabilities(target: ClassTarget) -> list[str]:

@@ -177,6 +177,8 @@ def test_kills_cost_time_alone(tmp_path, table):
         os.kill(worker, signal.SIGKILL)
         files = [result(with_kills, batch_id).content for batch_id in (first, second)]
         assert pl.read_parquet(io.BytesIO(files[0])).equals(pl.read_parquet(io.BytesIO(files[1])))
+        folders = [with_kills.data / "predictions" / batch_id for batch_id in (first, second)]
+        with_kills.wait(lambda: not any(folder.exists() for folder in folders))  # they go after the processes
         names = {path.name for path in (with_kills.data / "predictions").iterdir()}
         assert names == {f"{first}.parquet", f"{second}.parquet"}
         for batch_id in (first, second):
@@ -196,6 +198,7 @@ def test_an_attempt_goes_on_after_the_one_before(tmp_path, table):
         told = pl.read_csv(io.BytesIO(result(dying, batch_id).content))
         assert told["row"].to_list() == list(range(N))
         assert show(dying, batch_id)["attempt"] == 3
+        dying.wait(lambda: not (dying.data / "predictions" / batch_id).exists())  # it goes after the process
         assert [path.name for path in (dying.data / "predictions").iterdir()] == [f"{batch_id}.csv"]
     finally:
         dying.close()
