@@ -38,14 +38,14 @@ class Kernels(Protocol):
         slopes: Array,
         factor: Array,
         losses: Array,
-        s: Array,
+        column: Array,
         ones: Array,
     ) -> float:
-        """sum_r w_r (log s_r - sum_k y_rk (z_rk - m_r)); slopes_rk = factor w_r (p_rk - y_rk).
+        """sum_r w_r (log sum_k e^z_rk - sum_k y_rk z_rk); slopes_rk = factor w_r (p_rk - y_rk).
 
-        m_r = max_k z_rk, s_r = sum_k e^(z_rk - m_r), p_rk = e^(z_rk - m_r) / s_r. z, y, slopes: (rows,
-        classes); weight: (rows,), all 1 unless `weighted`; factor: (); losses, s: scratch (rows,) and (rows, 1);
-        ones: (classes, 1), all 1.
+        p_rk = e^z_rk / sum_k e^z_rk, and nothing overflows. z, y, slopes: (rows, classes), where the y_rk of a row
+        sum to 1; weight: (rows,), all 1 unless `weighted`; factor: (); losses: scratch (rows,); column: the same
+        memory as (rows, 1); ones: (classes, 1), all 1.
         """
 
     @staticmethod

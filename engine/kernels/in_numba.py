@@ -80,10 +80,10 @@ def cross_entropy(
     slopes: Array,
     factor: Array,
     losses: Array,
-    s: Array,
+    column: Array,
     ones: Array,
 ) -> float:
-    """sum_r w_r (log s_r - sum_k y_rk (z_rk - m_r)); slopes_rk = factor w_r (e^(z_rk - m_r) / s_r - y_rk)."""
+    """sum_r w_r (log s_r - sum_k y_rk (z_rk - m_r)), with m_r = max_k z_rk and s_r = sum_k e^(z_rk - m_r)."""
     rows, classes = z.shape
     zero = z.dtype.type(0)
     cost, scale = zero, factor[()]

@@ -1,4 +1,7 @@
-"""The kernels in NumPy, which is always there."""
+"""The kernels in NumPy, which is always there.
+
+The method `dot` calls the same BLAS as the function, 0.2 us earlier.
+"""
 
 import numpy as np
 
@@ -6,6 +9,9 @@ from engine.arrays import Array
 from engine.kernels.contract import Indices, Mask
 
 NAME = "numpy"
+
+LARGEST_EXPONENT = 60.0
+"""e^60 = 1e26: a sum of such terms, one a class, is far below the largest float32, 3e38."""
 
 
 def add_bias(y: Array, b: Array) -> None:
@@ -32,23 +38,31 @@ def cross_entropy(
     slopes: Array,
     factor: Array,
     losses: Array,
-    s: Array,
+    column: Array,
     ones: Array,
 ) -> float:
-    """sum_r w_r (log s_r - sum_k y_rk (z_rk - m_r)); slopes_rk = factor w_r (e^(z_rk - m_r) / s_r - y_rk)."""
-    np.maximum.reduce(z, axis=1, keepdims=True, out=s)
-    np.subtract(z, s, out=slopes)
-    np.vecdot(slopes, y, out=losses)
+    """sum_r w_r log s_r, with s_r = sum_k e^(z_rk - c_r) and c_r = sum_k y_rk z_rk.
+
+    c_r is a mean of z_rk, so that s_r is 1 at least and can overflow only where a row is very wrong; only then the
+    row's maximum, which takes as long as six other calls, is subtracted as well.
+    """
+    np.vecdot(z, y, out=losses)
+    np.subtract(z, column, out=slopes)
+    largest = None
+    if not slopes.item(slopes.argmax()) < LARGEST_EXPONENT:
+        largest = slopes.max(axis=1, keepdims=True)
+        np.subtract(slopes, largest, out=slopes)
     np.exp(slopes, out=slopes)
-    np.dot(slopes, ones, out=s)
-    np.divide(slopes, s, out=slopes)
+    slopes.dot(ones, column)
+    np.divide(slopes, column, out=slopes)
     np.subtract(slopes, y, out=slopes)
     np.multiply(slopes, factor, out=slopes)
-    np.log(s, out=s)
-    np.subtract(s[:, 0], losses, out=losses)
+    np.log(losses, out=losses)
+    if largest is not None:
+        np.add(losses, largest[:, 0], out=losses)
     if weighted:
         np.multiply(slopes, weight[:, None], out=slopes)
-    return float(np.dot(weight, losses))
+    return float(weight.dot(losses))
 
 
 def squared_errors(
@@ -64,12 +78,12 @@ def squared_errors(
     """sum_rj w_r share_j e_rj^2; slopes_rj = factor w_r e_rj; the squares pass through `slopes`."""
     np.subtract(z, y, out=slopes)
     np.square(slopes, out=slopes)
-    np.dot(slopes, shares, out=losses)
+    slopes.dot(shares, losses)
     np.subtract(z, y, out=slopes)
     np.multiply(slopes, factor, out=slopes)
     if weighted:
         np.multiply(slopes, weight[:, None], out=slopes)
-    return float(np.dot(weight, losses))
+    return float(weight.dot(losses))
 
 
 def right_rows(z: Array, y: Array, weight: Array | None, right: Mask, at_z: Indices, at_y: Indices) -> float:
@@ -84,14 +98,14 @@ def error_sums(
     """sums_j += sum_r w_r (e_rj^2, |e_rj|, o_rj, o_rj^2)."""
     squared_error, absolute_error, value, squared_value = batch_sums
     np.subtract(y, origin, out=values)
-    np.dot(weight, values, out=value)
+    weight.dot(values, value)
     np.square(values, out=values)
-    np.dot(weight, values, out=squared_value)
+    weight.dot(values, squared_value)
     np.subtract(z, y, out=values)
     np.abs(values, out=values)
-    np.dot(weight, values, out=absolute_error)
+    weight.dot(values, absolute_error)
     np.square(values, out=values)
-    np.dot(weight, values, out=squared_error)
+    weight.dot(values, squared_error)
     np.add(sums, batch_sums, out=sums)
 
 

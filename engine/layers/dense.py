@@ -141,18 +141,18 @@ class Dense(Layer):
         if len(x) != self._rows:
             self._take_rows(len(x))
         self._x = x
-        y = np.dot(x, self._W, out=self._y)  # np.matmul calls the same BLAS, 0.5 us later
+        y = x.dot(self._W, self._y)  # np.dot and np.matmul call the same BLAS, 0.2 and 0.6 us later
         if self._b is not None:
             self._add_bias(y, self._b)
         return y
 
     def backward(self, dy: Array) -> Array:
         """dw_ji = sum_rows delta_j x_i; db_j = sum_rows delta_j; dC/dx_i = sum_j w_ji delta_j."""
-        np.dot(self._x.T, dy, out=self._dW)
+        self._x.T.dot(dy, self._dW)
         if self._db is not None:
-            np.dot(self._ones, dy, out=self._db)
+            self._ones.dot(dy, self._db)
         if self.input_gradient:
-            np.dot(dy, self._W.T, out=self._dx)
+            dy.dot(self._W.T, self._dx)
         return self._dx
 
     def buffer_values(self) -> int:
@@ -186,7 +186,7 @@ class NtpDense(Dense):
         if len(x) != self._rows:
             self._take_rows(len(x))
         self._x = x
-        y = np.dot(x, self._W, out=self._y)
+        y = x.dot(self._W, self._y)
         y *= self.scale
         if self._b is not None:
             self._add_bias(y, self._b)
@@ -195,9 +195,9 @@ class NtpDense(Dense):
     def backward(self, dy: Array) -> Array:
         """db_j = sum_rows delta_j; all else is as in the standard form, of scale delta."""
         if self._db is not None:
-            np.dot(self._ones, dy, out=self._db)
+            self._ones.dot(dy, self._db)
         dy *= self.scale
-        np.dot(self._x.T, dy, out=self._dW)
+        self._x.T.dot(dy, self._dW)
         if self.input_gradient:
-            np.dot(dy, self._W.T, out=self._dx)
+            dy.dot(self._W.T, self._dx)
         return self._dx

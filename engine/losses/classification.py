@@ -97,13 +97,10 @@ class CrossEntropySpec(LossSpec):
 
 
 class CrossEntropy(Loss):
-    """l = log s - sum_k y_k (z_k - m), with m = max z and s = sum_k e^(z_k - m): nothing overflows.
-
-    Its slope is p_k - y_k with p_k = e^(z_k - m) / s.
-    """
+    """l = log sum_k e^(z_k - c), with c = sum_k y_k z_k; its slope is p_k - y_k, with p = softmax(z)."""
 
     def __init__(self, shape: Shape, batch: int, dtype: np.dtype[np.floating]) -> None:
-        self._scratch = np.empty((batch, size(shape)), dtype), np.empty((batch, 1), dtype)
+        self._scratch = np.empty((batch, size(shape)), dtype)
         super().__init__(shape, batch, dtype)
         self._kernel = chosen().cross_entropy
         self._column = np.ones((self._width, 1), dtype)
@@ -112,16 +109,16 @@ class CrossEntropy(Loss):
     def take_rows(self, rows: int) -> None:
         """Cut also the scratch."""
         super().take_rows(rows)
-        self._slopes, self._s = (buffer[:rows] for buffer in self._scratch)
+        self._slopes, self._sums = self._scratch[:rows], self._losses[:, None]
 
     def cost(self, z: Array, y: Array, weight: Array | None) -> float:
-        """log s - sum_k y_k (z_k - m)."""
+        """log sum_k e^(z_k - c)."""
         return self.descend(z, y, weight, self._one, self._slopes)
 
     def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
         """The same, and p_k - y_k."""
         weighted, weight = weight is not None, self._ones if weight is None else weight
-        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._s, self._column)
+        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._sums, self._column)
 
 
 class KlDivergenceSpec(LossSpec):
@@ -153,7 +150,7 @@ class KlDivergence(CrossEntropy):
         self._smallest = np.finfo(dtype).tiny
 
     def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
-        """log s - sum_k y_k (z_k - m) + sum_k y_k log y_k, and p_k - y_k."""
+        """log sum_k e^(z_k - c) + sum_k y_k log y_k, and p_k - y_k."""
         cross_entropy = super().descend(z, y, weight, factor, out)
         log_y, negative_entropies = self._log_y[: len(y)], self._losses
         np.maximum(y, self._smallest, out=log_y)

@@ -27,9 +27,9 @@ def cross_entropy(
 ) -> tuple[float, np.ndarray]:
     rows, classes = z.shape
     slopes, factor = np.full_like(z, np.nan), np.array(0.25, z.dtype)
-    ones, losses, s = np.ones((classes, 1), z.dtype), np.empty(rows, z.dtype), np.empty((rows, 1), z.dtype)
+    ones, losses = np.ones((classes, 1), z.dtype), np.empty(rows, z.dtype)
     weighted, w = weight is not None, np.ones(rows, z.dtype) if weight is None else weight
-    return module.cross_entropy(z, y, w, weighted, slopes, factor, losses, s, ones), slopes
+    return module.cross_entropy(z, y, w, weighted, slopes, factor, losses, losses[:, None], ones), slopes
 
 
 def squared_errors(
