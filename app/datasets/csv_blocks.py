@@ -13,26 +13,28 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from app.datasets.growing_file import GrowingFile
 from app.datasets.reading_csv import Delimited, fault, unknown_fault
 from app.datasets.unreadable import check_text, unreadable
 from engine.encoding.columns import MISSING
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 23
 LONGEST_RECORD = 1 << 26
 MOST_IN_VAIN = 10
 """Blocks that hold what is no number in a column of numbers; after so many, all that follow are read as text."""
 
 
 def read_blocks(
-    path: Path, source: Delimited, numbers: Mapping[str, pl.DataType] | None = None
+    path: Path, source: Delimited, numbers: Mapping[str, pl.DataType] | None = None, *, growing: bool = False
 ) -> Iterator[pl.DataFrame]:
     """The table of strings in the file at `path`, block by block; lines without any value are left out.
 
-    `numbers`: columns that are read as numbers at once in blocks where all their fields are some. Raises `Invalid`
-    with the line that cannot be read.
+    `numbers`: columns that are read as numbers at once in blocks where all their fields are some. `growing`: whether
+    the file is still being written, as `GrowingFile` has it. Raises `Invalid` with the line that cannot be read, which
+    is another one where the file is not yet whole.
     """
     reader = _Reader(path, source, numbers or {})
-    for number, block in enumerate(_blocks(path)):
+    for number, block in enumerate(_blocks(path, growing=growing)):
         if not _is_plain_text(block):
             check_text(path)  # says where, for the file as a whole
         frame = reader.read(block, has_header=number == 0)
@@ -42,10 +44,10 @@ def read_blocks(
             yield frame
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path, *, growing: bool) -> Iterator[bytes]:
     buffer = bytearray(BLOCK_BYTES)
     held = 0  # bytes of a record that has not ended
-    with path.open("rb", buffering=0) as file:
+    with GrowingFile(path) if growing else path.open("rb", buffering=0) as file:
         while read := file.readinto(memoryview(buffer)[held:]):
             held += read
             end = _end_of_records(buffer, held)

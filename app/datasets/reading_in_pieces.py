@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from app.datasets.ahead import ahead
-from app.datasets.csv_stream import read_stream
+from app.datasets.csv_blocks import read_blocks
 from app.datasets.formats import Format
 from app.datasets.reading import DELIMITERS, scan_columnar, told
 from app.datasets.reading_csv import delimited
@@ -53,10 +53,11 @@ def read_in_pieces(path: Path, format_: Format, destination: Path) -> Typed | No
     return None
 
 
-def read_csv_in_pieces(path: Path, delimiters: str, destination: Path) -> Typed:
+def read_csv_in_pieces(path: Path, delimiters: str, destination: Path, *, growing: bool = False) -> Typed:
     """Write the table of the file at `path` to `destination` as Arrow IPC, typed; of any size, in bounded memory.
 
-    Raises `Invalid` as `read_delimited` does.
+    `growing`: whether the file is still being written, as `GrowingFile` has it. Raises `Invalid` as `read_delimited`
+    does.
     """
     try:
         source = delimited(path, delimiters)
@@ -65,7 +66,7 @@ def read_csv_in_pieces(path: Path, delimiters: str, destination: Path) -> Typed:
         raise
     if not source.names:
         check_text(path)
-    return write_typed(partial(read_stream, path, source), destination)
+    return write_typed(partial(read_blocks, path, source, growing=growing), destination)
 
 
 def read_columnar_in_pieces(path: Path, format_: Format, destination: Path) -> Typed | None:

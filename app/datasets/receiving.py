@@ -37,15 +37,21 @@ class Upload:
     name: str  # that the form gave, or its filename; may be empty
 
 
-async def receive(request: Request, path: Path, limit: int) -> Upload:
+Arrived = Callable[[int, Format | None], None]
+"""Is told how many bytes of an upload are on the disk, decompressed, and their format once that is known."""
+
+
+async def receive(request: Request, path: Path, limit: int, arrived: Arrived) -> Upload:
     """Write the body's table to `path`; at most `limit` bytes, compressed and decompressed.
 
-    Raises `UnsupportedMediaType`, `TooLarge`, and `Invalid` for a broken form or broken gzip data.
+    `arrived`: is called from time to time. Raises `UnsupportedMediaType`, `TooLarge`, and `Invalid` for a broken form
+    or broken gzip data.
     """
     body = _body(request.headers, path, limit)
     with closing(body):
         async for chunk in _large_chunks(request.stream()):
             await run_in_threadpool(body.write, chunk)
+            arrived(*body.so_far())
         return await run_in_threadpool(body.finish)
 
 
@@ -70,6 +76,7 @@ async def _large_chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 class _Body(Protocol):
     def write(self, data: bytes) -> None: ...
+    def so_far(self) -> tuple[int, Format | None]: ...
     def finish(self) -> Upload: ...
     def close(self) -> None: ...
 
@@ -105,6 +112,9 @@ class _Raw:
         self._coding = coding
         self.write = spool.write
         self.close = spool.close
+
+    def so_far(self) -> tuple[int, Format | None]:
+        return self._spool.bytes, self._coding.format
 
     def finish(self) -> Upload:
         sha256 = self._spool.finish()
@@ -151,6 +161,11 @@ class _Form:
             self._parser.write(data)
         except FormParserError as error:
             raise Invalid(f"the form is broken: {error}", code="unreadable_form") from None
+
+    def so_far(self) -> tuple[int, Format | None]:
+        if self._spool is None or self._coding is None:
+            return 0, None
+        return self._spool.bytes, self._coding.format
 
     def finish(self) -> Upload:
         if not self._complete:

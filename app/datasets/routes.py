@@ -1,7 +1,7 @@
 """The HTTP of data sets."""
 
+from contextlib import aclosing
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from app.access import needs
 from app.bodies import COUNTED_HERE, StrictRoute
 from app.datasets import figures, service
+from app.datasets.early_reading import EarlyReading
 from app.datasets.reading_options import ReadOptions
 from app.datasets.receiving import Upload, receive
 from app.datasets.schemas import UPLOAD_BODY, DatasetChanges, DatasetDetail, DatasetItem, Rows
@@ -86,11 +87,15 @@ async def create_dataset(
     """
     dataset_id = new_id("ds")
     async with contextmanager_in_threadpool(context.storage.scratch(dataset_id)) as folder:
-        upload = await receive(request, folder / "upload", context.settings.max_upload_bytes)
-        label = _label(name or upload.name or DEFAULT_NAME)
-        options = ReadOptions(context.settings.max_upload_bytes, image_size, sheet)
-        keep = partial(_keep, context, once, dataset_id, label, upload, options, folder / "table.arrow")
-        return await to_thread.run_sync(keep, limiter=context.readers)
+        path, settings = folder / "upload", context.settings
+        early = EarlyReading(path, folder / "table.arrow", settings, context.readers)
+        async with aclosing(early):
+            upload = await receive(request, path, settings.max_upload_bytes, early.arrived)
+            early.complete()
+            label = _label(name or upload.name or DEFAULT_NAME)
+            options = ReadOptions(settings.max_upload_bytes, image_size, sheet)
+            keep = partial(_keep, context, once, dataset_id, label, upload, options, early)
+            return await to_thread.run_sync(keep, limiter=context.readers)
 
 
 @router.get("", summary="List data sets", responses=problems(Invalid))
@@ -228,7 +233,7 @@ def _keep(
     name: str,
     upload: Upload,
     options: ReadOptions,
-    table: Path,
+    early: EarlyReading,
 ) -> Response:
     """Everything after the last byte of an upload; it blocks."""
     storage = context.storage
@@ -237,12 +242,12 @@ def _keep(
     with context.database.read() as session:
         if (stored := once.stored(session, request_sha256)) is not None:
             return stored
-    report = service.read_upload(upload, table, context.settings, options)
+    report = service.read_upload(upload, context.settings, options, early)
 
     with service.creating(context.database, storage, dataset_id) as session:
 
         def create() -> tuple[DatasetDetail, str]:
-            dataset = service.create(session, storage, dataset_id, name, upload, table, report)
+            dataset = service.create(session, storage, dataset_id, name, upload, early.table, report)
             return dataset, f"/v1/datasets/{dataset_id}"
 
         return once.answer(session, create, request_sha256=request_sha256)

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from app.datasets.formats import Format
-from app.datasets.reading import read
-from app.datasets.reading_in_pieces import Typed, read_in_pieces
+from app.datasets.reading import DELIMITERS, read
+from app.datasets.reading_in_pieces import Typed, read_csv_in_pieces, read_in_pieces
 from app.datasets.reading_options import ReadOptions
 from app.datasets.tables import read_kept
 from app.datasets.unreadable import unreadable
@@ -45,6 +45,14 @@ def read_table(
     except UnreadableTable as error:
         raise unreadable(error.detail) from None
     return _keep(frame, types, [*found, *warnings], destination)
+
+
+def read_growing_table(source: Path, format: Format, destination: Path) -> dict[str, Any]:  # noqa: A002
+    """The same for delimited text that is still being written; nothing where it is to be read when it is whole."""
+    try:
+        return _stored(read_csv_in_pieces(source, DELIMITERS[format], destination, growing=True), destination)
+    except Exception:  # noqa: BLE001 - the reading of the whole file tells what is wrong, if anything is
+        return {}
 
 
 def retype_table(

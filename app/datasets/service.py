@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.children import ChildFailed, call
 from app.database import Database, now
 from app.datasets import store
+from app.datasets.early_reading import EarlyReading
 from app.datasets.reading_options import ReadOptions
 from app.datasets.receiving import Upload
 from app.datasets.schemas import DatasetChanges, DatasetDetail, DatasetItem, Rows, TableReport
@@ -31,14 +32,17 @@ RUNNER = "app.datasets.runner"  # named, not imported: it brings polars, which o
 ROWS_SECONDS = 30
 
 
-def read_upload(upload: Upload, table: Path, settings: Settings, options: ReadOptions) -> TableReport:
-    """Turn an upload into the file `table`, durable already, and say what is in it.
+def read_upload(upload: Upload, settings: Settings, options: ReadOptions, early: EarlyReading) -> TableReport:
+    """Turn an upload into the file `early.table`, durable already, and say what is in it.
 
-    Raises `Invalid` with the code `unreadable_file`. No session is held meanwhile.
+    `early` may have read it already. Raises `Invalid` with the code `unreadable_file`. No session is held
+    meanwhile.
     """
     options.check(upload.format)
-    report = _in_child("read_table", settings, upload.path, upload.format, table, options)
-    sync(table)  # here, since inside the transaction it would hold up every other writer
+    report = early.report()
+    if report is None:
+        report = _in_child("read_table", settings, upload.path, upload.format, early.table, options)
+    sync(early.table)  # here, since inside the transaction it would hold up every other writer
     return TableReport.model_validate(report)
 
 

@@ -32,7 +32,9 @@ EXACT_ROWS = 1_000_000
 SAMPLE_ROWS = 500_000
 SAMPLE_VALUES = 20_000_000
 """Of all columns together, in the sample."""
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, as in Knuth's multiplicative hashing
+_FACTOR = np.uint64(
+    0x9E3779B97F4A7C15
+)  # odd: 2^64 over the golden ratio, as in Knuth's multiplicative hashing
 
 Profiled = tuple[list[ColumnProfile], list[DatasetWarning]]
 
@@ -181,10 +183,9 @@ class _ColumnSketch:
 
 
 def _mixed(columns: Iterable[Hashes], rows: int) -> Hashes:
-    """A hash of each row from those of its values, in order."""
+    """A hash of each row from those of its values, in order: ((h_1 f + h_2) f + h_3) f + ..., modulo 2^64."""
     mixed = np.zeros(rows, np.uint64)
     for hashes in columns:
-        mixed ^= hashes
-        mixed *= _MIX
-        mixed ^= mixed >> np.uint64(29)
+        np.multiply(mixed, _FACTOR, out=mixed)
+        np.add(mixed, hashes, out=mixed)
     return mixed

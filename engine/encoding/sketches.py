@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.arrays import Array
 
 Hashes = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
 
 DISTINCT_HASHES = 1 << 14
 """Hashes that a distinct count keeps: it is exact up to so many different values, and beyond mostly within 2 %."""
@@ -59,11 +60,11 @@ class DistinctSketch:
     def add(self, hashes: Hashes) -> None:
         """Count the values with these hashes in."""
         if self._mask:
-            hashes = hashes[(hashes & self._mask) == 0]
+            hashes = hashes[self._keeps(hashes)]
         size = 4 * self._most
         for start in range(0, len(hashes), size):
             self._waiting.append(hashes[start : start + size])
-            if sum(map(len, self._waiting)) >= self._most:
+            if sum(map(len, self._waiting)) >= size:
                 self._count_waiting()
 
     def _count_waiting(self) -> None:
@@ -73,6 +74,10 @@ class DistinctSketch:
         self._waiting = []
         found = waiting.value_counts(name="count")
         new, counts = found["hash"].to_numpy(), found["count"].to_numpy().astype(np.int64)
+        while len(new) > self._most:  # already without those that are known
+            self._halve()
+            kept = self._keeps(new)
+            new, counts = new[kept], counts[kept]
         order = np.argsort(new)
         new, counts = new[order], counts[order]
         places = np.searchsorted(self._hashes, new)
@@ -83,9 +88,17 @@ class DistinctSketch:
         self._hashes = np.insert(self._hashes, places[~known], new[~known])
         self._counts = np.insert(self._counts, places[~known], counts[~known])
         while len(self._hashes) > self._most:
-            self._mask = self._mask * np.uint64(2) + np.uint64(1)
-            kept = (self._hashes & self._mask) == 0
-            self._hashes, self._counts = self._hashes[kept], self._counts[kept]
+            self._halve()
+
+    def _halve(self) -> None:
+        """One level up."""
+        self._mask = self._mask * np.uint64(2) + np.uint64(1)
+        kept = self._keeps(self._hashes)
+        self._hashes, self._counts = self._hashes[kept], self._counts[kept]
+
+    def _keeps(self, hashes: Hashes) -> Mask:
+        kept: Mask = (hashes & self._mask) == 0
+        return kept
 
 
 @dataclass
@@ -105,7 +118,8 @@ class Moments:
         if not count:
             return
         mean = float(values.mean())
-        squares = float(np.square(values - mean).sum())
+        deviations = values - mean
+        squares = float(np.square(deviations, out=deviations).sum())
         difference, total = mean - self.mean, self.count + count
         self.squares += squares + difference**2 * self.count * count / total
         self.mean += difference * count / total

@@ -55,7 +55,7 @@ def _receive(headers: dict[str, str], data: bytes, folder: Path) -> None:
     request = Request(
         {"type": "http", "method": "POST", "path": "/", "headers": raw, "query_string": b""}, body
     )
-    asyncio.run(receive(request, folder / "upload", LIMIT))
+    asyncio.run(receive(request, folder / "upload", LIMIT, lambda *_: None))
 
 
 def _read(format_: str, data: bytes, folder: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.datasets import csv_blocks, csv_stream, reading_in_pieces, runner
+from app.datasets import csv_blocks, reading_in_pieces, runner
 from app.datasets.csv_blocks import read_blocks
 from app.datasets.reading_csv import delimited, read_delimited
 from app.problems import Invalid
@@ -85,8 +85,6 @@ def test_the_same_typed_table(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     whole = runner.read_table(path, "csv", tmp_path / "whole.arrow")
     monkeypatch.setattr(reading_in_pieces, "FROM_BYTES", 0)
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 256)
-    monkeypatch.setattr(csv_stream, "BATCH_ROWS", 20)
-    monkeypatch.setattr(csv_stream, "BUFFER_BYTES", 333)
     assert runner.read_table(path, "csv", tmp_path / "pieces.arrow") == whole
     assert pl.read_ipc(tmp_path / "pieces.arrow").equals(pl.read_ipc(tmp_path / "whole.arrow"))
 
