@@ -47,12 +47,12 @@ def _type(word: str, dtype: types.Float) -> types.Type:
     return types.Array(KINDS.get(word[0], dtype), int(word[-1]), "C")
 
 
-@compiled("2 1")
+@compiled("2 2")
 def add_bias(y: Array, b: Array) -> None:
     """y_rj += b_j."""
     for r in range(y.shape[0]):
         for j in range(y.shape[1]):
-            y[r, j] += b[j]
+            y[r, j] += b[0, j]
 
 
 @compiled("2 2 2", "3 3 3", "4 4 4")

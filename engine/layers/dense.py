@@ -98,6 +98,7 @@ class Dense(Layer):
         """Allocate y and dx, and the row of ones that sums db."""
         self._W, self._dW = params["W"], grads["W"]
         self._b, self._db = params.get("b"), grads.get("b")
+        self._bias_row = None if self._b is None else self._b[None]
         self._add_bias = chosen().add_bias
         self._buffers = (
             np.empty((batch, *self.out_shape), dtype),
@@ -142,8 +143,8 @@ class Dense(Layer):
             self._take_rows(len(x))
         self._x = x
         y = x.dot(self._W, self._y)  # np.dot and np.matmul call the same BLAS, 0.2 and 0.6 us later
-        if self._b is not None:
-            self._add_bias(y, self._b)
+        if self._bias_row is not None:
+            self._add_bias(y, self._bias_row)
         return y
 
     def backward(self, dy: Array) -> Array:
@@ -188,8 +189,8 @@ class NtpDense(Dense):
         self._x = x
         y = x.dot(self._W, self._y)
         y *= self.scale
-        if self._b is not None:
-            self._add_bias(y, self._b)
+        if self._bias_row is not None:
+            self._add_bias(y, self._bias_row)
         return y
 
     def backward(self, dy: Array) -> Array:

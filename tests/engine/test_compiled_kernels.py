@@ -61,7 +61,7 @@ class TestCompiled:
     @SCALES
     @SHAPES
     def test_add_bias(self, dtype: type, scale: float, shape: tuple[int, int]) -> None:
-        y, b = values(shape, dtype, scale), values(shape[1:], dtype, scale, seed=1)
+        y, b = values(shape, dtype, scale), values((1, shape[1]), dtype, scale, seed=1)
         expected = y + b
         compiled.add_bias(y, b)
         np.testing.assert_array_equal(y, expected)
