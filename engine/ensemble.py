@@ -14,6 +14,7 @@ Source: Breiman 1996, Bagging predictors.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from mmap import mmap
 from pathlib import Path
 from typing import Any, Literal
@@ -98,10 +99,8 @@ class Ensemble(Predictor):
 
         Added one after the other: NumPy's own sum takes another order for a single row.
         """
-        total = np.zeros((len(x), self.target.outputs))
-        for member in self.members:
-            total += member.plain_answers_to(x)
-        mean: NDArray[np.float64] = total / len(self.members)
+        answers = (member.plain_answers_to(x) for member in self.members)
+        mean: NDArray[np.float64] = reduce(np.add, answers) / len(self.members)
         return mean
 
     def to_bytes(self, metadata: Mapping[str, str] | None = None) -> bytes:

@@ -73,12 +73,16 @@ def out_of_fold(ensemble: Ensemble, frame: pl.DataFrame, validating: Sequence[In
     target = ensemble.target
     x = ensemble.encoder.encode(frame)
     truth = target.truth(frame, x)
-    total = np.zeros((len(x), target.outputs))
+    answered = [
+        member.plain_answers_to(x[rows]) for member, rows in zip(ensemble.members, validating, strict=True)
+    ]
+    reports = []
+    total = np.zeros(
+        (len(x), answered[0].shape[1])
+    )  # of ordered classes one more than the network has outputs
     networks = np.zeros(len(x), np.intp)
     first = np.full(len(x), -1)
-    reports = []
-    for number, (member, rows) in enumerate(zip(ensemble.members, validating, strict=True)):
-        answers = member.plain_answers_to(x[rows])
+    for number, (answers, rows) in enumerate(zip(answered, validating, strict=True)):
         reports.append(evaluate(target, answers, truth[rows]))
         total[rows] += answers
         networks[rows] += 1

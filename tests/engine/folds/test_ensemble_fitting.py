@@ -322,6 +322,30 @@ def test_an_autoencoder_s_networks_reconstruct_the_same_columns():
     assert model.further == {}
 
 
+@pytest.mark.parametrize(
+    "task", ["binary", "multiclass", "multilabel", "ordinal", "regression", "count"], ids=str
+)
+def test_every_task_has_an_ensemble(task):
+    frame = FRAME.with_columns(
+        grade=pl.Series(np.digitize(X[:, 0], [-0.7, 0, 0.7])),
+        one=pl.Series((X[:, 0] > 0).astype(int)),
+        other=pl.Series((X[:, 1] > 0).astype(int)),
+    )
+    table = Table(frame, TYPES | {"grade": "numeric", "one": "numeric", "other": "numeric"})
+    target = {"binary": "label", "multiclass": "word", "multilabel": ("one", "other"), "regression": "size"}
+    goal = GoalSpec(target=target.get(task, "grade"), task=task, features=("a", "b"))
+    made = fitting_for(table, goal, None, RECIPE)
+    for _ in made.run():
+        pass
+    model, report = made.finished()
+    assert report.rows == ROWS
+    answers = model.answers_to(model.encoder.encode(frame))
+    alone = [member.plain_answers_to(model.encoder.encode(frame)) for member in model.members]
+    assert answers.shape == alone[0].shape
+    if task in {"regression", "count"}:
+        np.testing.assert_allclose(answers, np.mean(alone, axis=0), rtol=1e-12)
+
+
 REFUSED = {
     "more folds than rows": (KFoldValidation(folds=61), (), "60 rows"),
     "more folds than groups": (KFoldValidation(folds=13, group="person"), (), "12 groups"),
