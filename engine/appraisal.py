@@ -120,6 +120,8 @@ class Appraisal:
         if not reports:
             return None
         report = reports.get("validation") or reports["test"]
+        if self._answers is not None and report.conformal is not None:
+            report.conformal = report.conformal.model_copy(update={"observed": []})
         if "validation" in reports:
             report.test = reports.get("test")
         report.temperature = self._temperature

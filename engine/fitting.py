@@ -48,6 +48,7 @@ from engine.planning import (
     numbers_with_values,
     only_feature,
     rows_with_target,
+    weights_note,
 )
 from engine.pretraining.greedy import check_inputs, stack
 from engine.randomness import Randomness
@@ -494,6 +495,7 @@ class Fitting:
                 self._pretraining_note,
                 self._ids_note(),
                 counts_note(self._goal, self._task, self._train_rows),
+                weights_note(self._goal),
                 self._size_note(),
             ),
             warnings=self._warnings,

@@ -50,7 +50,9 @@ class GoalSpec(Spec):
         "validation rows.",
     )
     sample_weight: str | None = Field(
-        None, description="Numeric column that says how much each row counts; it is not a feature."
+        None,
+        description="Numeric column that says how much each row counts in training and in its history; it is not a "
+        "feature. Reports count all rows alike.",
     )
     quality: Quality | None = Field(
         None,

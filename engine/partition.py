@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from engine.encoding import ColumnType, DatasetWarning
+from engine.encoding import ColumnType, DatasetWarning, UnreadableTable
 from engine.encoding.columns import cast
 from engine.encoding.split import Indices
 from engine.folds.choice import choose, marks
@@ -142,7 +142,10 @@ def _known_rows(
     missing = [name for name in rows.columns if name not in table.types]
     if missing:
         raise InvalidSpec(f"the validation data set has no column {missing[0]!r}", at)
-    frame = with_values(cast(table.frame[rows.columns], problem.types), problem.goal.targets)
+    try:
+        frame = with_values(cast(table.frame[rows.columns], problem.types), problem.goal.targets)
+    except UnreadableTable as error:
+        raise InvalidSpec(f"the validation data set: {error.detail}", at) from None
     warnings = []
     if problem.task in CLASS_TASKS:
         target = problem.goal.targets[0]

@@ -177,6 +177,16 @@ def counts_note(goal: GoalSpec, task: Task, frame: pl.DataFrame) -> str | None:
     )
 
 
+def weights_note(goal: GoalSpec) -> str | None:
+    """What the plan says of rows that have weights."""
+    if goal.sample_weight is None:
+        return None
+    return (
+        f"{goal.sample_weight!r} says how much a row counts in training and in its history; the report, the "
+        "temperature, the sets and intervals and the simpler models count all rows alike, those of weight 0 too"
+    )
+
+
 def _why_no_classes(task: Task, column: pl.Series, kind: ColumnType) -> str | None:
     name, distinct = column.name, column.n_unique()
     if kind == "numeric" and not column.dtype.is_integer():

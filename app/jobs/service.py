@@ -104,11 +104,15 @@ def _check_memory(request: JobRequest, needed: int, budget: int) -> None:
 
 
 def _inputs(session: Session, request: JobRequest, dataset: DatasetDetail) -> Inputs:
-    validation = None
+    validation, pointer = None, "/training/validation/dataset_id"
     if isinstance(request.training.validation, DatasetValidation):
-        validation = _stored(
-            _dataset(session, request.training.validation.dataset_id, "/training/validation/dataset_id")
-        )
+        validation = _stored(_dataset(session, request.training.validation.dataset_id, pointer))
+        if validation.dataset_id == dataset.id:
+            raise Invalid.at(
+                pointer,
+                "that is the data set that is trained on, whose rows tell nothing of others: name another one, or "
+                "leave validation out, and a fraction of the rows is kept apart",
+            )
     return Inputs(table=_stored(dataset), validation=validation)
 
 

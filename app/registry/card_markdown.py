@@ -76,7 +76,7 @@ def _evaluation(evaluation: CardEvaluation | None, worst: Sequence[Slice]) -> It
         ),
     )
     if evaluation.baselines:
-        yield from ("", "Beside simpler models on the same rows:", "")
+        yield from ("", "Beside simpler models:", "")
         names = list(evaluation.baselines[0].scores)
         yield from _table(
             ["model", *map(_words, names)],

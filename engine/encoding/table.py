@@ -15,6 +15,7 @@ from engine.encoding.array_encoder import ArrayEncoder
 from engine.encoding.blocks import Block
 from engine.encoding.column_encoders import (
     ENCODERS,
+    PARTS,
     AnyScalarEncoder,
     BooleanEncoder,
     CategoricalEncoder,
@@ -185,6 +186,9 @@ def _reason_to_leave_out(
     kept = kind in NESTED or (kind == "numeric" and scaling in ("unit", "none"))
     if not missing and not kept and series.n_unique() == 1:
         detail = f"{name} has the same value in all training rows and is left out"
+        return DatasetWarning(code="constant_column", column=name, detail=detail)
+    if kind == "datetime" and not missing and all(take(series).n_unique() == 1 for take in PARTS.values()):
+        detail = f"{name} is left out: {', '.join(PARTS)} are the same in all training rows"
         return DatasetWarning(code="constant_column", column=name, detail=detail)
     return None
 

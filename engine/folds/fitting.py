@@ -40,6 +40,7 @@ from engine.training import (
     Progress,
     TrainingSpec,
 )
+from engine.trust.baselines import Baselines
 
 
 @dataclass(frozen=True)
@@ -263,16 +264,24 @@ class EnsembleFitting:
         held_out = self.out_of_fold(model)
         if report is None or held_out is None:
             return report
-        alone = self._current.report(self._current.model) if self.training.baselines != "none" else None
+        baselines = self._baselines_of_the_last() if self.training.baselines != "none" else None
         of: RowsOf = "out_of_fold" if self._of_the_table else "validation"
         return report.model_copy(
             update={
                 "of": of,
                 "folds": held_out.folds,
                 "spread": held_out.spread,
-                "baselines": None if alone is None else alone.baselines,
+                "baselines": baselines,
             }
         )
+
+    def _baselines_of_the_last(self) -> Baselines | None:
+        alone = self._current.report(self._current.model)
+        if alone is None or alone.baselines is None:
+            return None
+        which = f"the last of the {len(self._weights)} networks, on the {alone.rows:,} rows that it is validated on"
+        summary = [f"simpler models stand beside {which}", *alone.baselines.summary]
+        return alone.baselines.model_copy(update={"summary": summary})
 
     def _appraisal(self, model: Ensemble) -> Appraisal:
         """One for settling and report: the second tells of the temperature that the first has found."""

@@ -48,7 +48,7 @@ def _notes(recipe: TrainingSpec) -> list[str]:
     together = "the model is all of them, and answers with the mean of their answers"
     if isinstance(validation, KFoldValidation):
         which = "the rows before it" if validation.time else "the other rows"
-        how = f"one a fold, on {which}, and is validated on its fold"
+        how = f"one a fold, each on {which} and validated on its fold"
     else:
         how = "each with a seed of its own"
     notes = [

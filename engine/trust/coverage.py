@@ -41,7 +41,10 @@ class Conformal(BaseModel):
     method: Literal["LAC", "absolute residuals"]
     rows: int = Field(description="Calibration rows.")
     detail: str | None = Field(description="What they are too few for, if they are.")
-    observed: list[Covered] = Field(description="On the rows of this report.")
+    observed: list[Covered] = Field(
+        description="On the rows of this report. Nothing where several networks answered rows of their own: sets and "
+        "intervals are around the mean of all."
+    )
 
 
 def conformal_report(

@@ -223,6 +223,16 @@ def test_refused(running, awkward, change, pointer, words):
     assert running.files() == files
 
 
+def test_rows_that_train_do_not_validate(running, awkward):
+    validation = {"kind": "dataset", "dataset_id": awkward}
+    body = {"dataset_id": awkward, "target": "label", "training": {"validation": validation}}
+    response = running.client.post("/v1/jobs?validate_only=true", json=body)
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "/training/validation/dataset_id"
+    assert "the data set that is trained on" in error["detail"]
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "9" * 5000, "[" * 100 + "]" * 100])
 def test_json_that_is_none(running, text):
     response = running.client.post(

@@ -90,6 +90,16 @@ def test_the_encoder_sees_the_training_rows_only():
     assert fitting.encoder.encode(frame)[:, 0].mean() == pytest.approx(0, abs=1e-6)
 
 
+def test_a_validation_table_of_another_type_is_named():
+    types = {"x": "numeric", "y": "numeric"}
+    table = Table(pl.DataFrame({"x": [0.0, 1.0] * 20, "y": [0.5, 1.5] * 20}), types)
+    other = Table(pl.DataFrame({"x": ["w"] * 10, "y": [1.0] * 10}), types | {"x": "text"})
+    recipe = TrainingSpec(validation=DatasetValidation(dataset_id="other"))
+    with pytest.raises(InvalidSpec, match="the validation data set: column 'x' cannot be numeric") as error:
+        Fitting(table, GoalSpec(target="y"), training=recipe, validation=other)
+    assert error.value.path == ("training", "validation", "dataset_id")
+
+
 def test_a_last_softmax_is_the_link(penguins):
     network = NetworkSpec(layers=(DenseSpec(units=8), ReluSpec(), DenseSpec(), SoftmaxSpec()))
     fitting, _ = trained(penguins, GoalSpec(target="species"), network, TrainingSpec(epochs=2))
@@ -150,6 +160,7 @@ def test_a_weight_of_zero_is_as_good_as_no_row():
     )
     values = [row["value"] for row in fitting.model.predict(pl.DataFrame({"x": [1.0, -1.0]}))]
     assert values == pytest.approx([2.0, -2.0], abs=0.05)
+    assert any("count all rows alike" in note for note in fitting.plan.notes)
 
 
 def test_an_autoencoder_learns_its_features(penguins):

@@ -213,3 +213,14 @@ def test_any_rows_encode_to_finite_numbers_alone_as_among_others_and_after_json(
     assert again == encoder
     for row in range(len(rows)):
         assert again.encode(frame[row]).tobytes() == x[row].tobytes()
+
+
+def test_times_within_one_hour_say_nothing_and_are_left_out():
+    times = pl.datetime_range(pl.datetime(2024, 5, 1, 8), pl.datetime(2024, 5, 1, 8, 59), "1m", eager=True)
+    frame = pl.DataFrame({"t": times, "x": np.arange(60.0)})
+    types = {"t": "datetime", "x": "numeric"}
+    encoder, warnings = TableEncoder.fit(frame, types, ["t", "x"])
+    assert [feature.name for feature in encoder.features] == ["x"]
+    assert [(warning.code, warning.column) for warning in warnings] == [("constant_column", "t")]
+    with pytest.raises(NoUsableFeature, match="t is left out: year, month, day, weekday, hour are the same"):
+        TableEncoder.fit(frame, types, ["t"])

@@ -322,6 +322,17 @@ def test_an_autoencoder_s_networks_reconstruct_the_same_columns():
     assert model.further == {}
 
 
+def test_what_the_last_network_alone_was_tried_on_is_told():
+    recipe = TrainingSpec(epochs=1, members=3, calibration={"fraction": 0.2}, test={"fraction": 0.2})
+    made, _ = trained(recipe=recipe)
+    _, report = made.finished()
+    assert report.baselines.summary[0] == (
+        "simpler models stand beside the last of the 3 networks, on the 12 rows that it is validated on"
+    )
+    assert report.conformal.observed == []  # these answers are not those that the sets are made for
+    assert report.test.conformal.observed
+
+
 @pytest.mark.parametrize(
     "task", ["binary", "multiclass", "multilabel", "ordinal", "regression", "count"], ids=str
 )
