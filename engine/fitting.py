@@ -47,6 +47,7 @@ from engine.planning import (
     decide_task,
     numbers_with_values,
     only_feature,
+    row_numbers_among,
     rows_with_target,
     weights_note,
 )
@@ -466,6 +467,7 @@ class Fitting:
             self._warn("missing_target", f"{dropped} rows without a target are left out")
         counts = class_counts(self.target, self._train_rows)
         self._warnings += rare_classes(self.target, counts)
+        self._warnings += row_numbers_among(self._goal, self._table.frame, features)
         training = self._train_rows.height
         validation = 0 if self._validation_rows is None else self._validation_rows.height
         plan = plan_of(

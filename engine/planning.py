@@ -5,15 +5,17 @@ Everything that can be wrong with a wish is found before anything is trained, an
 `network/layers/1`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import polars as pl
 
-from engine.encoding import ColumnType
+from engine.encoding import ColumnType, DatasetWarning
 from engine.encoding.array_columns import shape_of
 from engine.encoding.description import NESTED
 from engine.encoding.errors import no_column, shown
+from engine.encoding.profile import IDENTIFIER_ROWS
 from engine.encoding.split import Indices
 from engine.goal import GoalSpec
 from engine.losses import AnyLoss, DevianceSpec
@@ -229,6 +231,24 @@ def choose_features(
     if len(set(goal.features)) != len(goal.features):
         raise InvalidSpec("a feature is named twice", ("features",))
     return list(goal.features)
+
+
+def row_numbers_among(
+    goal: GoalSpec, frame: pl.DataFrame, features: Sequence[str]
+) -> Iterator[DatasetWarning]:
+    """A warning for each feature that nobody asked for and that numbers the rows, as the profile has it."""
+    for name in () if goal.features is not None else features:
+        column = (
+            frame[name] if name in frame.columns else pl.Series(dtype=pl.Null)
+        )  # not held: of a large table
+        if not column.dtype.is_integer() or column.has_nulls() or len(column) < IDENTIFIER_ROWS:
+            continue
+        if cast("int", column.max()) - cast("int", column.min()) == len(column) - 1 == column.n_unique() - 1:
+            detail = (
+                f"{name} looks like an identifier: no value occurs twice. It is learned from all the same, since it "
+                "may be a time; if it is none, name the features without it"
+            )
+            yield DatasetWarning(code="identifier", column=name, detail=detail)
 
 
 def only_feature(

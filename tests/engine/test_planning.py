@@ -188,3 +188,19 @@ def test_without_validation_all_rows_train():
 def test_the_sample_weight_is_no_feature():
     plan = Fitting(TABLE, GoalSpec(target="label", sample_weight="weight")).plan
     assert "weight" not in plan.features
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [(range(7, 7 + ROWS), True), ([*range(ROWS - 1), 0], False), (range(0, 2 * ROWS, 2), False)],
+    ids=["row numbers", "one twice", "with gaps"],
+)
+def test_a_feature_that_numbers_the_rows_is_told(values, told):
+    frame = FRAME.select("x", "label").with_columns(id=pl.Series(values))
+    table = Table(frame, {"x": "numeric", "label": "categorical", "id": "numeric"})
+    warned = [
+        (warning.code, warning.column) for warning in Fitting(table, GoalSpec(target="label")).plan.warnings
+    ]
+    assert (("identifier", "id") in warned) is told
+    asked = Fitting(table, GoalSpec(target="label", features=("x", "id"))).plan.warnings
+    assert "identifier" not in {warning.code for warning in asked}
