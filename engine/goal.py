@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from engine.encoding import Categories, DatasetWarning, Label, Scaling, Texts
 from engine.forecasting.spec import SeriesSpec
@@ -92,6 +92,13 @@ class GoalSpec(Spec):
     def scales(self) -> Scaling:
         """`scaling`, also where nobody has decided."""
         return self.scaling or "standard"
+
+    @field_validator("target")
+    @classmethod
+    def _of_a_column(cls, target: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if target == ():
+            raise ValueError("the list is empty: name a column, or leave target out to train an autoencoder")
+        return target
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -168,6 +168,7 @@ REFUSED = {
         "/training/validation/dataset_id",
         "no data set",
     ),
+    "no target in a list": ({"target": []}, "/target", "the list is empty"),
     "target not there": ({"target": "colour"}, "/target", "no column 'colour'"),
     "target all missing": ({"target": "empty"}, "/target", "no value in any row"),
     "target of one class": ({"target": "one"}, "/target", "one class"),
