@@ -8,13 +8,11 @@ from typing import Any
 from anyio import CancelScope, CapacityLimiter, to_thread
 
 from app.children import ChildFailed, call
-from app.datasets.formats import Format
+from app.datasets.formats import DELIMITERS, FROM_BYTES, Format
 from app.datasets.growing_file import end_of
 from app.problems import Problem
 from app.settings import Settings
 
-FROM_BYTES = 1 << 26
-FORMATS: frozenset[Format] = frozenset({"csv", "tsv"})
 FUNCTION = "app.datasets.runner:read_growing_table"
 
 
@@ -33,7 +31,7 @@ class EarlyReading:
 
     def arrived(self, bytes_: int, format_: Format | None) -> None:
         """So much of the upload is there."""
-        if self._answer is None and bytes_ >= FROM_BYTES and format_ in FORMATS:
+        if self._answer is None and bytes_ >= FROM_BYTES and format_ in DELIMITERS:
             if self._readers.available_tokens < 2:
                 return
             self._readers.acquire_on_behalf_of_nowait(self)

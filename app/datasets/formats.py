@@ -34,6 +34,13 @@ ENDINGS: dict[str, Format] = {
 }
 
 
+DELIMITERS: dict[Format, str] = {"csv": ",;\t", "tsv": "\t"}
+"""Of delimited text; where there are several, the header decides."""
+
+FROM_BYTES = 1 << 26
+"""Delimited text of at least so many bytes is read in pieces, and while it is still on its way."""
+
+
 class Coding(NamedTuple):
     """How the bytes of an upload are to be read."""
 

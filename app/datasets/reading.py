@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.datasets.formats import Format
+from app.datasets.formats import DELIMITERS, Format
 from app.datasets.reading_csv import read_delimited
 from app.datasets.reading_excel import read_excel
 from app.datasets.reading_images import read_images
@@ -75,9 +75,6 @@ def told(format_: Format, path: Path) -> Iterator[None]:
         name = "Parquet" if format_ == "parquet" else "Arrow IPC"
         raise unreadable(f"not a valid {name} file: {words}") from None
 
-
-DELIMITERS: dict[str, str] = {"csv": ",;\t", "tsv": "\t"}
-"""What may divide the fields of a format."""
 
 _READERS: dict[Format, Callable[[Path], pl.DataFrame]] = {
     "csv": partial(read_delimited, delimiters=DELIMITERS["csv"]),

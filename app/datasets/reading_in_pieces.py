@@ -10,16 +10,13 @@ from polars.io.plugins import register_io_source
 
 from app.datasets.ahead import ahead
 from app.datasets.csv_blocks import read_blocks
-from app.datasets.formats import Format
-from app.datasets.reading import DELIMITERS, scan_columnar, told
+from app.datasets.formats import DELIMITERS, FROM_BYTES, Format
+from app.datasets.reading import scan_columnar, told
 from app.datasets.reading_csv import delimited
 from app.datasets.unreadable import check_columns, check_text, unreadable
 from engine.encoding import ColumnType, DatasetWarning
 from engine.encoding.profile_in_pieces import TableSketch
 from engine.encoding.typing_in_pieces import Typing, can_be_typed
-
-FROM_BYTES = 1 << 26
-"""Files of at least so many bytes are read in pieces."""
 
 FROM_VALUES = 8_000_000
 """Columnar files of at least so many values are."""

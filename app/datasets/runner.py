@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from app.datasets.formats import Format
-from app.datasets.reading import DELIMITERS, read
+from app.datasets.formats import DELIMITERS, Format
+from app.datasets.reading import read
 from app.datasets.reading_in_pieces import Typed, read_csv_in_pieces, read_in_pieces
 from app.datasets.reading_options import ReadOptions
 from app.datasets.tables import read_kept
