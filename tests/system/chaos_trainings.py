@@ -1,5 +1,6 @@
 """Small trainings whose outcome depends on all kinds of state, each a second or a few long."""
 
+from serving import lasting
 from sklearn.datasets import load_digits
 
 TARGET = "digit"
@@ -10,8 +11,8 @@ TRAININGS = {
     "dropout, early stopping, plateau": (
         [*DENSE, {"kind": "batch_normalization"}, {"kind": "dropout", "rate": 0.2}, LAST],
         {
-            "epochs": 400,
-            "early_stopping": {"patience": 390},
+            "epochs": lasting(400),
+            "early_stopping": {"patience": lasting(390)},
             "schedule": {"kind": "reduce_on_plateau", "patience": 5},
         },
     ),
@@ -24,20 +25,20 @@ TRAININGS = {
             {"kind": "flatten"},
             LAST,
         ],
-        {"epochs": 150, "early_stopping": None},
+        {"epochs": lasting(150), "early_stopping": None},
     ),
     "l-bfgs": (
         [*DENSE, LAST],
-        {"epochs": 600, "early_stopping": None, "optimizer": {"kind": "lbfgs"}, "l2": 0.01},
+        {"epochs": lasting(600), "early_stopping": None, "optimizer": {"kind": "lbfgs"}, "l2": 0.01},
     ),
     "mixup, accumulation, average": (
         [*DENSE, LAST],
-        {"epochs": 500, "early_stopping": None, "mixup": 0.3, "accumulate": 3, "weight_average": {}},
+        {"epochs": lasting(500), "early_stopping": None, "mixup": 0.3, "accumulate": 3, "weight_average": {}},
     ),
     "pretraining": (
         [{"kind": "dense", "units": 24}, {"kind": "sigmoid"}, LAST],
         {
-            "epochs": 500,
+            "epochs": lasting(500),
             "early_stopping": None,
             "pretraining": {"kind": "rbm", "epochs": 60, "visible": "gaussian"},
         },

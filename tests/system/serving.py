@@ -18,6 +18,25 @@ SMALL = MlpSpec().build().model_dump(mode="json")
 """A network that trains in no time, whose recipe is that of `TrainingSpec`'s defaults."""
 
 
+SLOW_SECONDS = 0.03
+"""That a machine takes for `_additions`, on which so many epochs last long enough as `lasting` is asked for."""
+
+
+def _additions():
+    begin, total = time.perf_counter(), 0
+    for number in range(200_000):
+        total += number
+    return time.perf_counter() - begin
+
+
+_PACE = max(1.0, SLOW_SECONDS / min(_additions() for _ in range(7)))
+
+
+def lasting(epochs):
+    """So many epochs, and more on a quick machine, where a job would be over before a test has done anything to it."""
+    return round(epochs * _PACE)
+
+
 class Running:
     """A `backpropd serve` process; `settings` by their names, `failpoints` as app/failpoints.py has them.
 

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import httpx
 import pytest
-from serving import PENGUINS, Running
+from serving import PENGUINS, Running, lasting
 
 pytestmark = pytest.mark.slow
 
@@ -97,16 +97,16 @@ def each(running, kind):
 
 
 def test_a_worker_that_is_told_to_end_does_so_in_its_time(tmp_path):
-    running = Running(tmp_path / "data", **QUICK, grace_seconds=8)
+    running, epochs = Running(tmp_path / "data", **QUICK, grace_seconds=8), lasting(600)
     try:
-        job_id = launch(running, running.upload(PENGUINS.read_bytes()), 600)
+        job_id = launch(running, running.upload(PENGUINS.read_bytes()), epochs)
         running.until_epoch(job_id, 20)
         (worker,) = running.workers()
         os.kill(worker, signal.SIGTERM)
         running.wait(lambda: worker not in running.workers(), 10)
         job = running.until(job_id, "succeeded", "failed")
         assert (job["status"], job["attempt"], job["crashes"]) == ("succeeded", 2, 0)
-        assert [point["epoch"] for point in running.history(job_id)] == list(range(1, 601))
+        assert [point["epoch"] for point in running.history(job_id)] == list(range(1, epochs + 1))
     finally:
         running.close()
 
@@ -114,7 +114,7 @@ def test_a_worker_that_is_told_to_end_does_so_in_its_time(tmp_path):
 def test_going_on_in_another_environment_is_told(tmp_path):
     running = Running(tmp_path / "data", **QUICK, blas_threads=1)
     dataset = running.upload(PENGUINS.read_bytes())
-    job_id, other = launch(running, dataset, 700), launch(running, dataset, 1)
+    job_id, other = launch(running, dataset, lasting(700)), launch(running, dataset, 1)
     running.until_epoch(job_id, 20)
     running.do(job_id, "pause")
     running.until(job_id, "paused")

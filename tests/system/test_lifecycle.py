@@ -8,11 +8,11 @@ import sys
 from contextlib import closing
 
 import pytest
-from serving import PENGUINS, Running
+from serving import PENGUINS, Running, lasting
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 600
+EPOCHS = lasting(600)
 RECIPE = {"epochs": EPOCHS, "early_stopping": None, "seed": 5}
 NETWORK = {
     "layers": [
@@ -203,13 +203,13 @@ def test_a_changed_job_is_replayed_with_equal_weights(service, penguins, undistu
 
 
 def test_a_continued_job_is_as_if_it_had_been_longer(service, penguins, undisturbed):
-    first = launch(service, penguins, training={"epochs": 350})
+    first = launch(service, penguins, training={"epochs": EPOCHS // 2})
     outcome(service, first)
-    second = service.do(first, "continue", 202, epochs=EPOCHS - 350)
+    second = service.do(first, "continue", 202, epochs=EPOCHS - EPOCHS // 2)
     assert second["continues"] == first
     job = service.until(second["id"], "succeeded", "failed")
     assert job["weights_sha256"] == undisturbed[0]
-    assert service.history(second["id"]) == undisturbed[1][350:]
+    assert service.history(second["id"]) == undisturbed[1][EPOCHS // 2 :]
     assert job["progress"]["epochs"] == EPOCHS
 
     again = service.do(second["id"], "replay", 202)["id"]

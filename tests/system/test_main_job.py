@@ -12,7 +12,7 @@ import time
 import httpx
 import polars as pl
 import pytest
-from serving import PENGUINS, Running
+from serving import PENGUINS, Running, lasting
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.model_selection import train_test_split
 
@@ -168,7 +168,7 @@ def test_an_interrupted_job_starts_again_and_can_be_cancelled(start):
 
 
 def test_an_interrupted_job_is_done_after_the_next_start(start):
-    job_id = interrupted(start, epochs=500)
+    job_id = interrupted(start, epochs=lasting(500))
     job = start().until(job_id, "succeeded", "failed", seconds=300)
     assert job["status"] == "succeeded"
     assert job["attempt"] == 2

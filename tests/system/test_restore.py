@@ -5,13 +5,13 @@ import sys
 import tarfile
 
 import pytest
-from serving import PENGUINS, Running
+from serving import PENGUINS, Running, lasting
 
 pytestmark = pytest.mark.slow
 
 QUICK = {"lease_seconds": 2, "heartbeat_seconds": 0.5, "checkpoint_seconds": 0.05}
 RECORD = {"island": "Biscoe", "bill_length_mm": 47.5, "flipper_length_mm": 218}
-TRAINING = {"epochs": 600, "early_stopping": None, "batch_size": 32}
+TRAINING = {"epochs": lasting(600), "early_stopping": None, "batch_size": 32}
 RESTS = "before-checkpoint@6:stop"
 """The job's process stops a third of a second on, so that the training is not over before the backup is."""
 
