@@ -11,7 +11,7 @@ EVERY = TrainingSpec(validation=NoValidation())
 
 
 def planned(labels, training=EVERY):
-    frame, types, _ = infer(pl.DataFrame({"x": [float(i) for i in range(len(labels))], "y": labels}))
+    frame, types, _ = infer(pl.DataFrame({"x": [i + 0.5 for i in range(len(labels))], "y": labels}))
     return Fitting(Table(frame, types), GoalSpec(target="y"), training=training).plan
 
 
