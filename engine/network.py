@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from engine.arrays import Array, Shape, size
+from engine.arrays import Array, Shape, size, zeros
 from engine.checkpoint import Checkpoint, CheckpointMismatch
 from engine.differences import first_difference
 from engine.layers import AnyLayer, Layer, LayerSpec
@@ -120,9 +120,9 @@ class Network:
         self.dtype: np.dtype[np.floating] = np.dtype(dtype)
         parameters, states = self._chain.param_shapes, self._chain.state_shapes
         if weights is None:
-            weights = np.zeros(_total(parameters), dtype), np.zeros(_total(states), dtype)
+            weights = zeros(_total(parameters), dtype), zeros(_total(states), dtype)
         self.theta, self.state = weights
-        self.grad = np.zeros(_total(parameters), dtype)  # memory that is not used until it is written
+        self.grad = zeros(_total(parameters), dtype)  # memory that is not used until it is written
         self.segments = [
             Segment(name, part, parameters[name], decay=name in self._chain.decayed)
             for name, part in _parts(parameters)

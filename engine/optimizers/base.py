@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from pydantic import Field
 
-from engine.arrays import Array
+from engine.arrays import Array, zeros
 from engine.checkpoint import Checkpoint
 from engine.network import Segment
 from engine.spec import Spec
@@ -90,9 +90,9 @@ class Optimizer:
     def bind(self, segments: list[Segment], size: int, dtype: DTypeLike) -> None:
         """Allocate the slots, at zero, for `size` parameters that `segments` describe in order."""
         self.step_count = 0
-        self.slots = {name: np.zeros(size, dtype) for name in self.slot_names}
+        self.slots = {name: zeros(size, dtype) for name in self.slot_names}
         self._segments = segments
-        self._work = [np.empty(min(size, BLOCK), dtype) for _ in range(self.scratch)]
+        self._work = [zeros(min(size, BLOCK), dtype) for _ in range(self.scratch)]
         self._theta: Array | None = None
         self._grad: Array | None = None
         self._runs: list[Run] = []

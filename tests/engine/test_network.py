@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from engine.arrays import CACHE_LINE, zeros
 from engine.initializers import (
     GlorotUniformSpec,
     HeNormalSpec,
@@ -238,3 +239,13 @@ class TestSummary:
         assert summary.training_bytes > 4 * summary.parameters
         assert str(huge) in summary.model_dump_json()
         assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("values", [0, 1, 33, 300_000])
+def test_long_vectors_begin_where_a_cache_line_does(values):
+    for dtype in (np.float32, np.float64):
+        vector = zeros(values, dtype)
+        assert (vector.shape, vector.dtype, vector.any()) == ((values,), dtype, False)
+        assert not values or vector.ctypes.data % CACHE_LINE == 0
+        assert vector.flags.c_contiguous
+        assert vector.flags.writeable
