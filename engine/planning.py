@@ -237,18 +237,16 @@ def row_numbers_among(
     goal: GoalSpec, frame: pl.DataFrame, features: Sequence[str]
 ) -> Iterator[DatasetWarning]:
     """A warning for each feature that nobody asked for and that numbers the rows, as the profile has it."""
-    for name in () if goal.features is not None else features:
-        column = (
-            frame[name] if name in frame.columns else pl.Series(dtype=pl.Null)
-        )  # not held: of a large table
+    held = [] if goal.features is not None else [name for name in features if name in frame.columns]
+    for column in frame[held]:  # a large table holds few of its columns
         if not column.dtype.is_integer() or column.has_nulls() or len(column) < IDENTIFIER_ROWS:
             continue
         if cast("int", column.max()) - cast("int", column.min()) == len(column) - 1 == column.n_unique() - 1:
             detail = (
-                f"{name} looks like an identifier: no value occurs twice. It is learned from all the same, since it "
-                "may be a time; if it is none, name the features without it"
+                f"{column.name} looks like an identifier: no value occurs twice. It is learned from all the same, "
+                "since it may be a time; if it is none, name the features without it"
             )
-            yield DatasetWarning(code="identifier", column=name, detail=detail)
+            yield DatasetWarning(code="identifier", column=column.name, detail=detail)
 
 
 def only_feature(

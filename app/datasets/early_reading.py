@@ -2,6 +2,7 @@
 
 from asyncio import get_running_loop
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,14 @@ class EarlyReading:
 
     def arrived(self, bytes_: int, format_: Format | None) -> None:
         """So much of the upload is there."""
-        if self._answer is None and bytes_ >= FROM_BYTES and format_ in DELIMITERS:
-            if self._readers.available_tokens < 2:
-                return
-            self._readers.acquire_on_behalf_of_nowait(self)
-            self._answer = self._pool.submit(self._read, format_)
-            loop = get_running_loop()
-            self._answer.add_done_callback(
-                lambda _: loop.call_soon_threadsafe(self._readers.release_on_behalf_of, self)
-            )
+        if self._answer is not None or bytes_ < FROM_BYTES or format_ not in DELIMITERS:
+            return
+        if self._readers.available_tokens < 2:
+            return
+        self._readers.acquire_on_behalf_of_nowait(self)
+        loop, release = get_running_loop(), partial(self._readers.release_on_behalf_of, self)
+        self._answer = self._pool.submit(self._read, format_)
+        self._answer.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
 
     def _read(self, format_: Format) -> dict[str, Any]:
         seconds, memory = self._settings.read_seconds, self._settings.memory_budget

@@ -74,7 +74,7 @@ class DistinctSketch:
         self._waiting = []
         found = waiting.value_counts(name="count")
         new, counts = found["hash"].to_numpy(), found["count"].to_numpy().astype(np.int64)
-        while len(new) > self._most:  # already without those that are known
+        while len(new) > self._most:  # too many, whatever is kept already
             self._halve()
             kept = self._keeps(new)
             new, counts = new[kept], counts[kept]

@@ -103,13 +103,13 @@ class CrossEntropy(Loss):
         self._scratch = np.empty((batch, size(shape)), dtype)
         super().__init__(shape, batch, dtype)
         self._kernel = chosen().cross_entropy
-        self._column = np.ones((self._width, 1), dtype)
+        self._class_ones = np.ones((self._width, 1), dtype)
         self._one = np.ones((), dtype)
 
     def take_rows(self, rows: int) -> None:
         """Cut also the scratch."""
         super().take_rows(rows)
-        self._slopes, self._sums = self._scratch[:rows], self._losses[:, None]
+        self._slopes, self._column = self._scratch[:rows], self._losses[:, None]
 
     def cost(self, z: Array, y: Array, weight: Array | None) -> float:
         """log sum_k e^(z_k - c)."""
@@ -118,7 +118,7 @@ class CrossEntropy(Loss):
     def descend(self, z: Array, y: Array, weight: Array | None, factor: Array, out: Array) -> float:
         """The same, and p_k - y_k."""
         weighted, weight = weight is not None, self._ones if weight is None else weight
-        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._sums, self._column)
+        return self._kernel(z, y, weight, weighted, out, factor, self._losses, self._column, self._class_ones)
 
 
 class KlDivergenceSpec(LossSpec):
